@@ -1,0 +1,5 @@
+"""From test outcomes to a certificate: the values a test ends with, and what is made of them."""
+
+from pytest_wa_settings.verdicts.outcomes import Case, Finding, FindingError, NotApplicable, NotTested
+
+__all__ = ["Case", "Finding", "FindingError", "NotApplicable", "NotTested"]

@@ -1,0 +1,115 @@
+"""What a running test knows, and the ways in which it may end apart from passing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed import Testbed
+    from pytest_wa_settings.wire import Answer
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One break of one clause, worded for a reader who has only the report.
+
+    Attributes:
+        clause: the id of the clause that it decides, and no other ("RESTORE-5").
+        sent, expected, observed: one sentence each; no password, token or backup data in them.
+        answers: the answers that show it, oldest first; the last one gets the curl line.
+        example: the smallest drawn input that shows it, for properties.
+    """
+
+    clause: str
+    sent: str
+    expected: str
+    observed: str
+    answers: tuple[Answer, ...] = ()
+    example: str | None = None
+
+
+class FindingError(Exception):
+    """Ends a test with a finding: the only way in which a clause fails."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding)
+        self.finding = finding
+
+    def __str__(self) -> str:
+        return f"{self.finding.clause}: expected {self.finding.expected}; observed {self.finding.observed}"
+
+
+class NotTested(pytest.skip.Exception):
+    """Ends a test that cannot judge its clauses on this testbed; Hypothesis neither retries nor shrinks it.
+
+    Attributes:
+        reason: one sentence; it says what to add, or which clause to see.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotApplicable(NotTested):
+    """Ends a test whose clause holds for no client of this testbed (the version rule of CODE-1, say)."""
+
+
+@dataclass
+class Case:
+    """What a running test is given by the fixture `wa_case`.
+
+    Attributes:
+        testbed: where its clients come from.
+        clauses: the ids that its `wa_clause` marks name.
+        test: its name, relative to the package ("test_restore.py::test_round_trip").
+        seed: the run's seed.
+        examples: how many a property shall draw.
+        examples_given: whether that number was asked for (`--wa-examples`) or is the default.
+        strict: whether a SHOULD decides, too (`--wa-strict`).
+        budget: seconds that the whole run shall take (`--wa-budget`), or None.
+    """
+
+    testbed: Testbed
+    clauses: tuple[str, ...] = ()
+    test: str = ""
+    seed: int = 0
+    examples: int = 50
+    examples_given: bool = False
+    strict: bool = False
+    budget: float | None = None
+    on_progress: Progress | None = field(default=None, repr=False)
+    remarks: list[str] = field(default_factory=list, init=False)
+    examples_run: int = field(default=0, init=False)
+    recorded: list[Finding] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def test_seed(self) -> int:
+        """The test's own seed: 64 bits, the same for one run seed and one test name on every machine."""
+        digest = hashlib.sha256(f"{self.seed}\n{self.test}".encode()).digest()
+        return int.from_bytes(digest[:8], "big")
+
+    def remark(self, text: str) -> None:
+        """Notes something worth knowing that decides nothing; it stands in the report with the test's clauses."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    def count_examples(self, n: int = 1) -> None:
+        """Adds to the number of drawn examples that were judged."""
+        self.examples_run += n
+
+    def record(self, finding: Finding) -> None:
+        """Notes a finding as it is made, so that it stands even if Hypothesis cannot make it happen again."""
+        self.recorded.append(finding)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Says on a terminal how far a long test is; costs nothing elsewhere."""
+        if self.on_progress is not None:
+            self.on_progress(done, total, what)
