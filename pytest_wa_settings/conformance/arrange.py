@@ -1,0 +1,269 @@
+"""The steps on the way to a judgement: plant, back up, restore, come back; a step that fails is *not tested*."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value
+from pytest_wa_settings.conformance.judgements import came, died, lost, refused, settle, unchanged
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.testbed import Client, NotBack, Unavailable
+from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.wire import Answer
+
+_UNCHANGED_WITHIN = 3.0
+"""Seconds that a client may take to be as before (health may say `connecting` while it looks at a restore)."""
+
+
+_RESTORES_FOR_THE_REST = 14
+"""Restores that a declared client keeps for what cannot be judged without them."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup: its password, its `data`, and what was readable when it was taken."""
+
+    password: str
+    data: str
+    at: Snapshot
+    answer: Answer
+
+    def __repr__(self) -> str:
+        return f"Backup({len(self.data)} characters)"
+
+
+def rng_of(case: Case) -> random.Random:
+    """The test's own random numbers, the same at every run with one seed."""
+    return random.Random(case.test_seed)
+
+
+def a_password(rng: random.Random, length: int = 24) -> str:
+    """A password that any client takes: 24 characters of every class."""
+    letters = string.ascii_letters + string.digits
+    return "aA1!" + "".join(rng.choice(letters) for _ in range(length - 4))
+
+
+def take_backup(client: Client, password: str, *, at: Snapshot | None = None) -> Backup:
+    """A backup of the client as it is now.
+
+    Raises:
+        NotTested: the client gave none.
+    """
+    before = at or read(client)
+    answer = client.backup(password)
+    if not answer.ok or not answer.data:
+        raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
+    return Backup(password, answer.data, before, answer)
+
+
+def changeable(snapshot: Snapshot, *resources: str) -> list[Field]:
+    """The documented fields that this client shows and that the suite may change."""
+    return [
+        one for one in FIELDS if one.planted and one.leaf in snapshot.values and one.resource in resources
+    ]
+
+
+def plant(client: Client, wanted: Mapping[Leaf, object]) -> set[Leaf]:
+    """Changes fields; returns those that the client took. A refused whole is tried field by field.
+
+    Raises:
+        Unavailable: the client must not be changed.
+    """
+    if not client.may_change:
+        raise Unavailable(
+            "the suite may not change this client's settings",
+            "add --wa-allow-restore, or may_change = true to its entry in clients.toml",
+        )
+    taken: set[Leaf] = set()
+    for resource in ("application", "about", "business"):
+        leaves = {leaf: value for leaf, value in wanted.items() if leaf.startswith(resource + ":")}
+        if not leaves:
+            continue
+        if _change(client, resource, leaves):
+            taken |= leaves.keys()
+        else:
+            taken |= {leaf for leaf, value in leaves.items() if _change(client, resource, {leaf: value})}
+    return taken
+
+
+def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> bool:
+    body: dict[str, object] = {}
+    for leaf, value in leaves.items():
+        place = body
+        *parents, last = BY_LEAF[leaf].path
+        for name in parents:
+            place = place.setdefault(name, {})  # type: ignore[assignment]
+        place[last] = value
+    method, path = {
+        "application": ("PATCH", "/v1/settings/application"),
+        "about": ("PATCH", "/v1/settings/profile/about"),
+        "business": ("POST", "/v1/settings/business/profile"),
+    }[resource]
+    return client.ask(method, path, json=body).ok
+
+
+def plant_other_values(client: Client, rng: random.Random, *resources: str) -> Snapshot:
+    """Gives every field that can be changed another value; returns the reading after it."""
+    now = read(client)
+    wanted = {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changeable(now, *resources)}
+    for one in FIELDS:
+        # a profile that is still empty shows no member to change: offer the documented ones
+        if one.resource in resources and one.resource in ("about", "business") and one.leaf not in wanted:
+            wanted[one.leaf] = another_value(one, None, rng)
+    plant(client, wanted)
+    return read(client)
+
+
+def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
+    """A restore that a conforming client accepts; an answer lost with the connection counts as accepted.
+
+    Raises:
+        NotTested: it was refused, which the clause `see` judges.
+    """
+    answer = client.restore(backup.password, backup.data)
+    if answer.answered and not answer.ok:
+        raise NotTested(f"the restore was refused ({came(answer)}): see {see}")
+    return answer
+
+
+def come_back(client: Client, *, registered: bool = True, see: str = "RESTORE-11") -> None:
+    """Makes the client serve again after a restore.
+
+    Raises:
+        NotTested: it did not come back, which the clause `see` judges.
+    """
+    try:
+        client.come_back(expect_registered=registered)
+    except NotBack as error:
+        raise NotTested(f"{error.problem}: see {see}") from None
+
+
+def restore_and_read(client: Client, backup: Backup, *, see: str = "RESTORE-8") -> tuple[Answer, Snapshot]:
+    """Restores, comes back and reads."""
+    answer = restore_accepted(client, backup, see)
+    come_back(client)
+    return answer, read(client)
+
+
+def wait_until(condition: Callable[[], bool], limit: float, pause: float = 0.02) -> bool:
+    """Whether the condition came true within `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def read_unchanged(
+    clause: str, sent: str, client: Client, before: Snapshot, answers: tuple[Answer, ...]
+) -> Snapshot:
+    """Reads until the client is as before, for a few seconds at most; returns that reading.
+
+    Raises:
+        FindingError: it stays changed.
+    """
+    deadline = time.monotonic() + _UNCHANGED_WITHIN + 20 * client.testbed.latency
+    while True:
+        after = read(client)
+        finding = unchanged(clause, sent, before, after, answers)
+        if finding is None:
+            return after
+        if time.monotonic() > deadline:
+            settle(finding)
+        time.sleep(0.1)
+
+
+class Refusals:
+    """Sends restores that must be refused, and judges that nothing changed.
+
+    One client, one clause. A client that answers fast is read after every call; a slow one once, at the end.
+    """
+
+    def __init__(self, case: Case, clause: str, client: Client, *, registered: bool = True) -> None:
+        self._case, self._clause, self._client = case, clause, client
+        self._registered = registered
+        self._before = read(client)
+        self._each = self._reading_time() < 0.05
+        self._unanswered = 0
+        self._sent: list[Answer] = []
+        self.seconds = 0.0
+
+    def _reading_time(self) -> float:
+        start = time.monotonic()
+        self._before = read(self._client)
+        return time.monotonic() - start
+
+    def judge(self, sent: str, call: Callable[[], Answer], *, example: str | None = None) -> Answer:
+        """One call that must be refused.
+
+        Raises:
+            FindingError: it was accepted, or it changed the client. An accepted one leaves the client serving.
+        """
+        start = time.monotonic()
+        answer = call()
+        if not answer.answered:
+            answer = self._again(sent, call, answer)
+        finding = refused(self._clause, sent, answer, example=example)
+        if finding is not None:
+            self._recover()
+            settle(finding)
+        self._sent.append(answer)
+        if self._each:
+            self._check(sent, (answer,))
+        self.seconds = time.monotonic() - start
+        return answer
+
+    def finish(self, backup: Backup | None = None) -> None:
+        """The reading at the end, and that the backup taken last before the refusals still restores."""
+        if not self._each and self._sent:
+            self._check(f"{len(self._sent)} calls that were refused", tuple(self._sent[-2:]))
+        if backup is None:
+            return
+        if not self._client.can_restart:
+            self._case.remark(
+                "that an earlier backup still restores was not checked: the client cannot be restarted"
+            )
+        elif not self._client.managed and self._case.testbed.restores_left < _RESTORES_FOR_THE_REST:
+            self._case.remark("that an earlier backup still restores was not checked, to save restores")
+        else:
+            self._still_restores(backup)
+
+    def _still_restores(self, backup: Backup) -> None:
+        answer = self._client.restore(backup.password, backup.data)
+        accepted = answer.ok or not answer.answered
+        if not accepted:
+            fresh = take_backup(self._client, backup.password)
+            control = restore_accepted(self._client, fresh, "RESTORE-8")
+            come_back(self._client, registered=self._registered)
+            settle(lost(self._clause, len(self._sent), (answer, control)))
+        come_back(self._client, registered=self._registered)
+
+    def _again(self, sent: str, call: Callable[[], Answer], first: Answer) -> Answer:
+        """Asks once more where no answer came: a running client owes one (a 2xx would be a finding)."""
+        if not self._client.wait_serving(registered=None):
+            settle(died(self._clause, sent, first))
+        answer = call()
+        if not answer.answered:
+            self._unanswered += 1
+            if self._unanswered == 1:
+                self._case.remark(f"no answer to {sent} ({answer.failure}): taken as a refusal")
+        return answer
+
+    def _check(self, sent: str, answers: tuple[Answer, ...]) -> None:
+        try:
+            self._before = read_unchanged(self._clause, sent, self._client, self._before, answers)
+        except Exception:
+            self._recover()
+            raise
+
+    def _recover(self) -> None:
+        """Makes the client serve again, so that what comes next is not judged on a stopped client."""
+        try:
+            self._client.come_back(expect_registered=self._registered)
+        except Unavailable as error:
+            self._case.remark(f"the client did not serve again: {error.problem}")

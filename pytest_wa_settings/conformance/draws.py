@@ -1,0 +1,130 @@
+"""Runs a property over drawn examples: seeded, bounded, shrunk, never flaky over a finding already made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky, Unsatisfiable
+
+from pytest_wa_settings.verdicts import Case, FindingError, NotTested
+
+Value = TypeVar("Value")
+_MOST_SHRINKS = 40
+_SHRINK_SECONDS = 10.0
+
+
+def how_many(case: Case, *, restores: int = 0, seconds: float = 0.0) -> int:
+    """How many examples a property may use.
+
+    Args:
+        restores: restores that one example makes; what the client may still take bounds them.
+        seconds: what one example takes, measured; a slow client gets fewer, unless `--wa-examples` says so.
+    """
+    wanted = case.examples
+    if restores:
+        wanted = max(1, wanted // 5)
+        if not case.testbed.managed:
+            wanted = min(wanted, case.testbed.restores_left // (8 * restores))
+    if seconds > 0 and not case.examples_given:
+        limit = (case.budget or 300.0) / 40
+        wanted = min(wanted, max(3, int(limit / seconds)))
+    return wanted
+
+
+def for_all(
+    case: Case, strategy: st.SearchStrategy[Value], prop: Callable[[Value], None], *, most: int
+) -> int:
+    """Runs `prop` on up to `most` drawn values; returns how many were judged.
+
+    What an example showed is kept: the same value is not sent again while Hypothesis shrinks, so the
+    minimal example is one that was seen failing, and a client is never asked twice for one finding.
+
+    Raises:
+        FindingError: the finding of the smallest failing example.
+        NotTested: from the property, as it is.
+    """
+    if most < 1:
+        return 0
+    memory = _Memory(prop)
+    seen = 0
+
+    def judged(value: Value) -> None:
+        nonlocal seen
+        seen += 1
+        case.progress(seen, most, case.test)
+        memory(value)
+
+    configured = hypothesis.settings(
+        max_examples=most,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    run = hypothesis.seed(case.test_seed)(configured(hypothesis.given(value=strategy)(judged_with(judged))))
+    try:
+        run()
+    except FindingError as error:
+        case.record(error.finding)
+        raise FindingError(error.finding) from None
+    except NotTested:
+        raise
+    except (Flaky, Unsatisfiable) as error:
+        if memory.last is not None:
+            case.record(memory.last.finding)
+            raise FindingError(memory.last.finding) from None
+        if isinstance(error, Unsatisfiable):
+            raise NotTested("the client refused every drawn example, so none could be judged") from None
+        raise
+    finally:
+        case.count_examples(memory.judged)
+    return memory.judged
+
+
+def judged_with(function: Callable[[Value], None]) -> Callable[..., None]:
+    """The property under a plain name, as Hypothesis wants it: keyword argument `value`."""
+
+    def example(value: Value) -> None:
+        function(value)
+
+    return example
+
+
+class _Memory:
+    """Runs a property and remembers what failed, so that shrinking is bounded and cannot flake."""
+
+    def __init__(self, prop: Callable[[Value], None]) -> None:
+        self._prop = prop
+        self._failed: dict[str, FindingError] = {}
+        self._since = 0
+        self._deadline = 0.0
+        self.judged = 0
+        self.last: FindingError | None = None
+
+    def __call__(self, value: Value) -> None:
+        key = repr(value)
+        if key in self._failed:
+            raise self._failed[key]
+        if self._failed:
+            self._since += 1
+            if self._since > _MOST_SHRINKS or time.monotonic() > self._deadline:
+                return
+        try:
+            self._prop(value)
+        except FindingError as error:
+            if not self._failed:
+                self._deadline = time.monotonic() + _SHRINK_SECONDS
+            self._failed[key] = error
+            self.last = error
+            raise
+        finally:
+            self.judged += 1

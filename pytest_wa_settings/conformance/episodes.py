@@ -1,0 +1,214 @@
+"""Whole restores, made once a testbed and judged by several clauses: restores are dear, evidence is not.
+
+An episode arranges and records; it judges nothing. What it could not reach is a *not tested* for every
+clause that asks for it.
+"""
+
+from __future__ import annotations
+
+import random
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pytest_wa_settings.conformance.arrange import (
+    Backup,
+    a_password,
+    plant_other_values,
+    restore_accepted,
+    take_backup,
+)
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.traffic import Traffic
+from pytest_wa_settings.testbed import Client, Need, NotBack, Testbed, Unavailable
+from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.wire import Answer
+
+Record = TypeVar("Record")
+_made: weakref.WeakKeyDictionary[Testbed, dict[str, object]] = weakref.WeakKeyDictionary()
+
+
+def _once(case: Case, name: str, make: Callable[[], Record]) -> Record:
+    """The record of an episode, made at its first use; what stopped it is raised again at every later one."""
+    records = _made.setdefault(case.testbed, {})
+    if name not in records:
+        try:
+            records[name] = make()
+        except (NotTested, Unavailable) as stopped:
+            records[name] = stopped
+    record = records[name]
+    if isinstance(record, NotTested):
+        raise NotTested(record.reason)
+    if isinstance(record, Unavailable):
+        raise record
+    return record  # type: ignore[return-value]
+
+
+@dataclass
+class ExistingApp:
+    """A restore on the machine that the backup came from.
+
+    Attributes:
+        earlier: the reading before the first change; `old_backup` was taken there, under the same password.
+        backup: the one that was restored; its `at` is the reading that must come back.
+        before: the reading just before the restore, other in every field.
+        went_down: whether it was seen down; None where something brings it back by itself.
+        while_down: what backup answered then.
+        back: why it did not come back; None if it did.
+        after: the reading after it came back.
+    """
+
+    client: Client
+    earlier: Snapshot
+    backup: Backup
+    before: Snapshot
+    answer: Answer
+    phones: Phones | None
+    went_down: bool | None = None
+    while_down: Answer | None = None
+    back: str | None = None
+    after: Snapshot | None = None
+    registered: bool = True
+    answers: tuple[Answer, ...] = ()
+
+
+def existing_app(case: Case) -> ExistingApp:
+    """The record of a restore on an existing app; made once."""
+    return _once(case, "existing app", lambda: _existing_app(case))
+
+
+def _existing_app(case: Case) -> ExistingApp:
+    rng = random.Random(f"{case.seed} existing app")
+    with case.testbed.lease(Need(exclusive=True)) as client:
+        if not client.may_restore:
+            raise Unavailable("the suite may not restore on this client", "add --wa-allow-restore")
+        if not client.can_restart and client.restart_policy == "no":
+            raise Unavailable("nothing starts this client again", "add --wa-restart-command")
+        phones = Phones.of(case, client)
+        password = a_password(rng)
+        earlier = read(client)
+        take_backup(client, password, at=earlier)
+        at = plant_other_values(client, rng, "application", "about", "business")
+        backup = take_backup(client, password, at=at)
+        before = plant_other_values(client, rng, "application", "about", "business")
+        if phones:
+            phones.look_before()
+        answer = restore_accepted(client, backup, "RESTORE-8")
+        record = ExistingApp(client, earlier, backup, before, answer, phones)
+        _watch_the_stop(client, record)
+        try:
+            client.come_back(expect_registered=True)
+        except NotBack as error:
+            record.back = error.problem
+            return record
+        record.after = read(client)
+        if phones:
+            phones.look_after(restores=int(gives_new_code(client.version) is not False))
+        return record
+
+
+def _watch_the_stop(client: Client, record: ExistingApp) -> None:
+    """Sees the app down where nothing brings it back, and asks the stopped app for a backup."""
+    if client.restart_policy != "no":
+        if client.is_down():
+            record.while_down = client.driver.backup(record.backup.password)
+        return
+    record.went_down = client.wait_down(client.testbed.ready_timeout)
+    if record.went_down:
+        record.while_down = client.driver.backup(record.backup.password)
+
+
+@dataclass
+class NewMachine:
+    """A restore on a running client without registration.
+
+    Attributes:
+        stayed_up: whether it went on answering (then it must serve without a restart).
+        back: why it did not begin to serve; None if it did.
+        user_login: what logging in as the old machine's user gives on the new one.
+        user_token: what the old machine's user token gives there.
+    """
+
+    old: Client
+    new: Client
+    backup: Backup
+    number: str | None
+    answer: Answer
+    phones: Phones | None
+    traffic: Traffic | None
+    back: str | None = None
+    after: Snapshot | None = None
+    stayed_up: bool | None = None
+    user_login: Answer | None = None
+    user_token: Answer | None = None
+    remarks: list[str] = field(default_factory=list)
+
+
+def new_machine(case: Case) -> NewMachine:
+    """The record of a restore on a new machine; made once."""
+    return _once(case, "new machine", lambda: _new_machine(case))
+
+
+def _new_machine(case: Case) -> NewMachine:
+    rng = random.Random(f"{case.seed} new machine")
+    with ExitStack() as leases:
+        old = leases.enter_context(case.testbed.lease(Need(exclusive=True)))
+        new = leases.enter_context(case.testbed.lease(Need("unregistered", exclusive=True, consumes=True)))
+        if not new.may_restore:
+            raise Unavailable(
+                "the suite may not restore on the new machine", "add may_restore = true to its entry"
+            )
+        phones = Phones.of(case, old)
+        user = _make_user(old, rng)
+        at = plant_other_values(old, rng, "application", "about", "business")
+        traffic = Traffic.of(case, old, rng)
+        if traffic:
+            traffic.before_the_backup()
+            at = read(old)
+        backup = take_backup(old, a_password(rng), at=at)
+        if traffic:
+            traffic.after_the_backup()
+        if phones:
+            phones.look_before()
+        answer = restore_accepted(new, backup, "RESTORE-9")
+        record = NewMachine(old, new, backup, at.number, answer, phones, traffic)
+        record.stayed_up = not new.is_down()
+        try:
+            new.come_back(expect_registered=True)
+        except NotBack as error:
+            record.back = error.problem
+            return record
+        record.after = read(new)
+        if phones:
+            phones.look_after(restores=int(gives_new_code(new.version) is not False))
+        if traffic:
+            traffic.on_the_new_machine(new)
+        if user:
+            name, password, token = user
+            record.user_login = new.driver.login(name, password, remember=False)
+            record.user_token = new.ask("GET", "/v1/settings/application", token=token) if token else None
+        return record
+
+
+def _make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
+    """A user on the old machine alone, with a token; None where the suite cannot make one."""
+    name, password = f"wa-{rng.getrandbits(40):x}", a_password(rng)
+    if not client.may_change or not client.driver.create_user(name, password).ok:
+        return None
+    login = client.driver.login(name, password, remember=False)
+    return name, password, login_token(login)
+
+
+def login_token(answer: Answer) -> str | None:
+    """The token of a login answer."""
+    body = answer.body
+    users = body.get("users") if isinstance(body, dict) else None
+    first = users[0] if isinstance(users, list) and users else None
+    token = first.get("token") if isinstance(first, dict) else None
+    return token if answer.ok and isinstance(token, str) else None
+
+
+__all__ = ["ExistingApp", "NewMachine", "existing_app", "login_token", "new_machine"]

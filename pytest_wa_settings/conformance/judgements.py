@@ -1,0 +1,282 @@
+"""Pure judgements: answers and snapshots in, a finding or none out; the wording of findings lives here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from pytest_wa_settings.conformance.decoding import readable_in
+from pytest_wa_settings.conformance.fields import Leaf, same_set
+from pytest_wa_settings.conformance.snapshots import Snapshot
+from pytest_wa_settings.verdicts import Finding, FindingError
+from pytest_wa_settings.wire import MISSING, Answer
+
+_MOST_DIFFERENCES = 6
+
+
+def settle(finding: Finding | None) -> None:
+    """Raises the finding, if there is one."""
+    if finding is not None:
+        raise FindingError(finding)
+
+
+def came(answer: Answer) -> str:
+    """An answer in a few words, without anything secret."""
+    if not answer.answered:
+        return f"no answer ({answer.failure})"
+    body = answer.body
+    if body is MISSING:
+        shape = (
+            "an empty body"
+            if not answer.content.strip()
+            else f"{len(answer.content)} bytes that are not JSON"
+        )
+    elif isinstance(body, dict):
+        shape = "an object with " + (", ".join(sorted(map(str, body))[:6]) or "no member")
+    else:
+        shape = describe(body)
+    codes = f", error code {', '.join(map(str, answer.codes))}" if answer.codes else ""
+    return f"HTTP {answer.status} with {shape}{codes}"
+
+
+def describe(value: object) -> str:
+    """A value told apart from others without showing text that may be secret."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return (
+            {None: "null", True: "true", False: "false"}.get(value, repr(value))
+            if (value is None or isinstance(value, bool))
+            else repr(value)
+        )
+    if isinstance(value, str):
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"a string of {len(value)} characters (sha256 {digest}…)"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return "an object"
+
+
+def accepted_backup(answer: Answer, sent: str) -> Finding | None:
+    """BACKUP-1: 200 and `settings.data`, a non-empty string."""
+    expected = 'HTTP 200 with {"settings": {"data": <non-empty string>}}'
+    if answer.status == 200 and answer.data and answer.data.strip():
+        return None
+    observed = came(answer)
+    if answer.ok and isinstance(answer.body, dict):
+        settings = answer.body.get("settings", MISSING)
+        data = settings.get("data", MISSING) if isinstance(settings, dict) else MISSING
+        if settings is MISSING:
+            observed += "; `settings` is missing"
+        elif not isinstance(settings, dict):
+            observed += f"; `settings` is {describe(settings)}"
+        else:
+            observed += "; `settings.data` is " + ("missing" if data is MISSING else describe(data))
+    return Finding("BACKUP-1", sent, expected, observed, (answer,))
+
+
+def refused(clause: str, sent: str, answer: Answer, *, example: str | None = None) -> Finding | None:
+    """A refusal is any answer outside 2xx, whatever its body says."""
+    if not answer.ok:
+        return None
+    return Finding(clause, sent, "a refusal (any status outside 2xx)", came(answer), (answer,), example)
+
+
+def died(clause: str, sent: str, answer: Answer) -> Finding | None:
+    """A call that must be refused must leave a client that still serves."""
+    observed = f"{came(answer)}; the client no longer serves"
+    return Finding(clause, sent, "a refusal, and a client that still serves", observed, (answer,))
+
+
+def lost(clause: str, refusals: int, answers: tuple[Answer, ...]) -> Finding | None:
+    """A backup taken before refused calls must still restore after them (a newer one does)."""
+    sent = f"{refusals} calls that were refused, then a backup taken before them"
+    observed = f"it is refused ({came(answers[0])}), while a backup taken afterwards restores"
+    return Finding(clause, sent, "the earlier backup still restores", observed, answers)
+
+
+def unauthorized(clause: str, sent: str, answer: Answer) -> Finding | None:
+    """401, and no backup data in the answer: ACCESS-1 and ACCESS-3."""
+    if answer.status != 401:
+        return Finding(clause, sent, "HTTP 401", came(answer), (answer,))
+    if answer.data:
+        return Finding(
+            clause, sent, "HTTP 401 that holds no backup data", "HTTP 401 with `settings.data`", (answer,)
+        )
+    return None
+
+
+def same_value(leaf: Leaf, one: object, other: object) -> bool:
+    """Whether two reads of one field agree: type and value; 3000 and 3000.0 are one number."""
+    if leaf == "application:media.auto_download" and same_set(one, other):
+        return True
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return one == other
+    return type(one) is type(other) and one == other
+
+
+def differences(wanted: Mapping[Leaf, object], found: Mapping[Leaf, object]) -> list[str]:
+    """Each field of `wanted` that `found` lacks or has otherwise, in words."""
+    told = []
+    for leaf, value in wanted.items():
+        if leaf not in found:
+            told.append(f"{leaf} is gone (was {describe(value)})")
+        elif not same_value(leaf, value, found[leaf]):
+            told.append(f"{leaf} is {describe(found[leaf])} (was {describe(value)})")
+    return told
+
+
+def agree(leaves: Iterable[Leaf], one: Mapping[Leaf, object], other: Mapping[Leaf, object]) -> bool:
+    """Whether two reads agree on all these fields."""
+    return all(leaf in one and leaf in other and same_value(leaf, one[leaf], other[leaf]) for leaf in leaves)
+
+
+def _listed(told: list[str]) -> str:
+    more = len(told) - _MOST_DIFFERENCES
+    return "; ".join(told[:_MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
+
+
+def unchanged(
+    clause: str, sent: str, before: Snapshot, after: Snapshot, answers: tuple[Answer, ...] = ()
+) -> Finding | None:
+    """Every field that could be read, the health and the registration are as before, and it still serves."""
+    told = [] if after.serving or not before.serving else ["it no longer serves"]
+    if (
+        before.registered is not None
+        and after.registered is not None
+        and before.registered != after.registered
+    ):
+        told.append("it is now " + ("registered" if after.registered else "unregistered"))
+    if before.number and after.number and before.number != after.number:
+        told.append("its phone number is another")
+    told += differences(before.values, after.values)
+    gone = after.unread.keys() - before.unread.keys()
+    told += [f"{name} can no longer be read ({after.unread[name]})" for name in sorted(gone)]
+    if not told:
+        return None
+    expected = "the client is unchanged: settings, profile, health and registration as before"
+    return Finding(clause, sent, expected, _listed(told), (*answers, *after.answers[-1:]))
+
+
+def restored(
+    clause: str,
+    wanted: Mapping[Leaf, object],
+    after: Snapshot,
+    *,
+    where: str,
+    answers: tuple[Answer, ...] = (),
+    example: str | None = None,
+) -> Finding | None:
+    """What read back at the backup reads back the same after its restore: RESTORE-2 and RESTORE-4."""
+    told = differences(wanted, after.values)
+    if not told:
+        return None
+    expected = f"every field reads back {where} as it did at the backup"
+    sent = "settings, backup, other settings, restore, start again, read"
+    return Finding(clause, sent, expected, _listed(told), (*answers, *after.answers), example)
+
+
+def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]) -> Finding | None:
+    """One of the states, whole: the fields in which they differ all read as in one of them."""
+    leaves = [
+        leaf
+        for leaf in states[0][1].of("application", "about", "business")
+        if not all(agree([leaf], states[0][1].values, other.values) for _, other in states[1:])
+    ]
+    if not leaves:
+        return None
+    if any(agree(leaves, state.values, after.values) for _, state in states):
+        return None
+    counts = ", ".join(
+        f"{sum(agree([leaf], state.values, after.values) for leaf in leaves)} of {len(leaves)} fields as in {name}"
+        for name, state in states
+    )
+    expected = " or ".join(name for name, _ in states) + ", whole"
+    return Finding(clause, sent, expected, counts, after.answers)
+
+
+def restore_answer(answer: Answer, *, strict: bool) -> tuple[Finding | None, str | None]:
+    """RESTORE-1: 200 with `null` or `{}`; a body of nothing but `meta` passes with a remark."""
+    sent = "a restore that was accepted"
+    expected = "HTTP 200 with null or {}"
+    if answer.status != 200:
+        return Finding("RESTORE-1", sent, expected, came(answer), (answer,)), None
+    body = answer.body
+    if body is None or body == {}:
+        return None, None
+    if isinstance(body, dict) and set(body) == {"meta"} and not strict:
+        return None, "the restore's body is {\"meta\": …}, as the reference's sample shows it, not null or {}"
+    return Finding("RESTORE-1", sent, expected, came(answer), (answer,)), None
+
+
+def sealed(data: str, needles: dict[str, str], answers: tuple[Answer, ...]) -> Finding | None:
+    """BACKUP-4: nothing planted can be read out of `data`."""
+    how = readable_in(data, needles)
+    if how is None:
+        return None
+    sent = "a backup of a client whose settings hold " + ", ".join(sorted(needles))
+    return Finding(
+        "BACKUP-4", sent, "nothing of it can be read out of `data` without the password", how, answers
+    )
+
+
+def enveloped(answer: Answer, sent: str) -> Finding | None:
+    """ERROR-1: a refusal carries `errors[]` with an integer `code` and a `title`."""
+    told = ""
+    body = answer.body
+    errors = body.get("errors") if isinstance(body, dict) else None
+    if not isinstance(errors, list) or not errors:
+        told = "no `errors` list"
+    else:
+        for one in errors:
+            if not isinstance(one, dict) or not _integer(one.get("code")):
+                told = "an error without an integer `code`"
+            elif not isinstance(one.get("title"), str) or not one["title"]:
+                told = "an error without a `title`"
+    if not told:
+        return None
+    expected = "the error envelope: `errors[]` with integer `code` and `title`"
+    return Finding("ERROR-1", sent, expected, f"{came(answer)}: {told}", (answer,))
+
+
+def _integer(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
+def callers_mistake(answer: Answer, sent: str) -> Finding | None:
+    """ERROR-2: a refusal for the caller's mistake is a 4xx."""
+    if answer.status is None or answer.ok or 400 <= answer.status < 500:
+        return None
+    return Finding("ERROR-2", sent, "a 4xx: the mistake is the caller's", came(answer), (answer,))
+
+
+def fitting_code(answer: Answer, sent: str, wanted: tuple[int, ...]) -> Finding | None:
+    """ERROR-3: the code fits the cause; judged only where the answer names a code at all."""
+    if answer.ok or not answer.codes or set(answer.codes) & set(wanted):
+        return None
+    expected = "error code " + " or ".join(map(str, wanted))
+    return Finding("ERROR-3", sent, expected, came(answer), (answer,))
+
+
+def robust(answer: Answer, sent: str, *, limit: float, example: str | None = None) -> Finding | None:
+    """ROBUST-1: no 5xx but 503, and an answer in time; a connection closed on a huge body is a refusal."""
+    if answer.status is not None and (answer.status < 500 or answer.status == 503):
+        return None
+    if answer.status is None and not (answer.failure or "").startswith("timed out"):
+        return None
+    expected = f"an answer below 500 within {limit:.0f} s"
+    return Finding("ROBUST-1", sent, expected, came(answer), (answer,), example)
+
+
+def not_echoed(answer: Answer, sent: str, needles: dict[str, str]) -> Finding | None:
+    """ROBUST-4: an error shows neither the password nor a setting."""
+    if answer.ok or not answer.content:
+        return None
+    text = answer.content.decode("utf-8", "replace")
+    how = readable_in(text, needles)
+    if how is None:
+        return None
+    observed = how.replace("`data`", "the error")
+    return Finding("ROBUST-4", sent, "an error that shows neither password nor settings", observed, (answer,))

@@ -1,0 +1,103 @@
+"""What contacts' phones show around a restore: security codes and notices (clauses CODE-1 to CODE-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_wa_settings.conformance.arrange import wait_until
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed import Client, Consumer
+    from pytest_wa_settings.verdicts import Case
+
+_NOTICE_WITHIN = 5.0
+_NO_SECOND_NOTICE_FOR = 0.3
+
+
+def version_numbers(version: str | None) -> tuple[int, ...] | None:
+    """`v2.31.4` as numbers; None where the version is unknown or no row of numbers."""
+    parts = (version or "").strip().lower().removeprefix("v").split("-")[0].split(".")
+    return tuple(int(part) for part in parts) if parts and all(part.isdigit() for part in parts) else None
+
+
+def gives_new_code(version: str | None) -> bool | None:
+    """Whether a restore of this version gives contacts a new code (from v2.31.4); None where it is unknown."""
+    numbers = version_numbers(version)
+    return None if numbers is None else numbers >= (2, 31, 4)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One contact's view of the business: its code, and how many notices named it."""
+
+    code: str | None
+    notices: int
+
+
+@dataclass
+class Phones:
+    """Four test contacts of one business: two with security notifications on, two with them off.
+
+    Attributes:
+        before, after: what each contact saw, by wa_id.
+        told: contacts with notifications on.
+    """
+
+    consumer: Consumer
+    business: str
+    told: tuple[str, ...]
+    untold: tuple[str, ...]
+    limit: float
+    before: dict[str, Seen] = field(default_factory=dict)
+    after: dict[str, Seen] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, case: Case, client: Client) -> Phones | None:
+        """The phones of this client's contacts; None where the testbed has no view of them."""
+        consumer, business = case.testbed.consumer, client.number()
+        if consumer is None or business is None:
+            return None
+        contacts = consumer.test_contacts(4)
+        half = (len(contacts) + 1) // 2
+        told, untold = tuple(contacts[:half]), tuple(contacts[half:])
+        for contact in contacts:
+            consumer.set_notifications(contact, contact in told)
+        limit = _NOTICE_WITHIN + 50 * case.testbed.latency
+        return cls(consumer, business, told, untold, limit)
+
+    def look(self) -> dict[str, Seen]:
+        """What every contact sees now."""
+        return {contact: self._seen(contact) for contact in (*self.told, *self.untold)}
+
+    def look_before(self) -> None:
+        """Remembers what the contacts see before the restore."""
+        self.before = self.look()
+
+    def look_after(self, *, restores: int) -> None:
+        """Waits for the notices of so many restores, a moment longer for one too many, and remembers."""
+
+        def every(condition: Callable[[str, Seen], bool]) -> bool:
+            self.after = self.look()
+            return all(
+                condition(contact, seen) for contact, seen in self.after.items() if contact in self.told
+            )
+
+        def arrived(contact: str, seen: Seen) -> bool:
+            earlier = self.before[contact]
+            return seen.notices >= earlier.notices + restores and seen.code != earlier.code
+
+        if restores:
+            wait_until(lambda: every(arrived), self.limit)
+        wait_until(lambda: False, _NO_SECOND_NOTICE_FOR)
+        self.after = self.look()
+
+    def _seen(self, contact: str) -> Seen:
+        view = self.consumer.contact(contact, self.business)
+        named = [notice for notice in view.notices if _digits(notice.business) == _digits(self.business)]
+        return Seen(view.security_code, sum(notice.type == "security_code_changed" for notice in named))
+
+
+def _digits(text: str | None) -> str:
+    return "".join(character for character in text or "" if character.isdigit())

@@ -1,0 +1,247 @@
+"""What a backup is, holds and does not hold (BACKUP-1 to BACKUP-13)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import (
+    Refusals,
+    a_password,
+    changeable,
+    plant,
+    read_unchanged,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.episodes import existing_app, new_machine
+from pytest_wa_settings.conformance.fields import canary
+from pytest_wa_settings.conformance.judgements import (
+    accepted_backup,
+    agree,
+    came,
+    refused,
+    sealed,
+    settle,
+)
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.strategies import WRONG_TYPES, passwords
+from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.verdicts import Case, Finding, NotTested
+
+
+@pytest.mark.wa_clause("BACKUP-1")
+def test_a_registered_client_gives_a_backup(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        answer = client.backup(a_password(rng_of(wa_case)))
+        settle(accepted_backup(answer, "backup with a password of 24 characters"))
+
+
+@pytest.mark.wa_clause("BACKUP-1")
+def test_whatever_password_is_accepted_gives_a_backup(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        refusals = 0
+
+        def given(password: str) -> None:
+            nonlocal refusals
+            answer = client.backup(password)
+            if not answer.ok:
+                refusals += 1
+            else:
+                settle(accepted_backup(answer, f"backup with a password of {len(password)} characters"))
+
+        most = how_many(wa_case)
+        judged = for_all(wa_case, passwords(), given, most=most)
+        if judged and refusals:
+            wa_case.remark(f"the client refused {refusals} of {judged} drawn passwords, which it may")
+
+
+@pytest.mark.wa_clause("BACKUP-2")
+def test_an_unregistered_client_gives_no_backup(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need("unregistered")) as client:
+        answer = client.backup(a_password(rng_of(wa_case)))
+        settle(refused("BACKUP-2", "backup on a client that is not registered", answer))
+
+
+@pytest.mark.wa_clause("BACKUP-3", consumes=True)
+def test_a_stopped_client_gives_no_backup(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    answer = record.while_down
+    if answer is None and record.went_down is False:
+        raise NotTested("the app did not stop after the restore: see RESTORE-10")
+    if answer is None and record.client.managed:
+        with wa_case.testbed.lease(Need(exclusive=True)) as client:
+            client.kill()
+            answer = client.driver.backup(record.backup.password)
+    if answer is None:
+        raise NotTested(
+            'the app was not seen stopped: add restart_policy = "no" to its entry where nothing brings it back'
+        )
+    if record.went_down or not answer.ok:
+        settle(refused("BACKUP-3", "backup on a client that a restore had stopped", answer))
+
+
+@pytest.mark.wa_clause("BACKUP-4")
+def test_nothing_can_be_read_out_of_data(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        earlier = read(client)
+        planted = {}
+        if client.may_change:
+            planted = {one.leaf: canary(rng) for one in changeable(earlier, "about")}
+            planted |= {
+                "business:description": canary(rng),
+                "business:address": canary(rng),
+                "about:text": canary(rng),
+            }
+            wanted: dict[str, object] = dict(planted)
+            if "application:webhooks.url" in earlier.values or not earlier.unread.get("application"):
+                planted["application:webhooks.url"] = canary(rng)
+                wanted["application:webhooks.url"] = (
+                    f"https://wa-settings.invalid/{planted['application:webhooks.url']}"
+                )
+            taken = plant(client, wanted)
+            planted = {leaf: text for leaf, text in planted.items() if leaf in taken}
+        try:
+            _judge_sealed(wa_case, client, planted)
+        finally:
+            if client.may_change and not client.managed:
+                plant(client, {leaf: earlier.values[leaf] for leaf in planted if leaf in earlier.values})
+
+
+def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> None:
+    password = a_password(rng_of(wa_case))
+    now = read(client)
+    backup = take_backup(client, password, at=now)
+    needles = {f"the field {leaf}": text for leaf, text in planted.items()} or _long_texts(now)
+    needles["the password"] = password
+    if now.number and len(now.number) >= 10:
+        needles["the phone number"] = now.number
+    if not planted:
+        wa_case.remark(
+            "no text was planted, as the client must not be changed: judged by what it already holds"
+        )
+    settle(sealed(backup.data, needles, (backup.answer,)))
+
+
+def _long_texts(now: Snapshot) -> dict[str, str]:
+    texts = {
+        leaf: value for leaf, value in now.values.items() if isinstance(value, str) and leaf != "photo:digest"
+    }
+    return {f"the field {leaf}": value for leaf, value in texts.items() if len(value) >= 12}
+
+
+@pytest.mark.wa_clause("BACKUP-5")
+def test_backup_without_a_password_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        take_backup(client, a_password(rng_of(wa_case)))
+        refusals = Refusals(wa_case, "BACKUP-5", client)
+        for name, body in (("no member", {}), ("only another member", {"passwort": "aA1!wa-settings-0000"})):
+            refusals.judge(
+                f"backup with {name}", lambda b=body: client.ask("POST", "/v1/settings/backup", json=b)
+            )
+        refusals.finish()
+
+
+@pytest.mark.wa_clause("BACKUP-6")
+def test_backup_with_a_password_that_is_no_string_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        take_backup(client, a_password(rng_of(wa_case)))
+        for name, value in WRONG_TYPES:
+            settle(refused("BACKUP-6", f"backup with {name} as password", client.backup(value)))
+
+
+@pytest.mark.wa_clause("BACKUP-7", consumes=True)
+def test_messages_are_not_in_the_backup(wa_case: Case) -> None:
+    record = new_machine(wa_case)
+    traffic = record.traffic
+    if traffic is None:
+        raise NotTested(
+            "needs a consumer or a webhook: add consumer, or webhook and contacts, to clients.toml"
+        )
+    if record.back:
+        raise NotTested(f"{record.back}: see RESTORE-9")
+    if traffic.no_messages and traffic.no_callbacks:
+        raise NotTested(f"{traffic.no_messages}; {traffic.no_callbacks}")
+    sent = "a message sent, a message received, backup, restore on a new machine"
+    if traffic.sent_copies > 1:
+        observed = f"the contact has the message sent before the backup {traffic.sent_copies} times"
+        settle(Finding("BACKUP-7", sent, "it has it once", observed, (record.answer,)))
+    if traffic.received and any(traffic.received.encode() in body for body in traffic.late_calls):
+        observed = "the message received before the backup was called back again by the new machine"
+        settle(Finding("BACKUP-7", sent, "it is not delivered again", observed, (record.answer,)))
+
+
+@pytest.mark.wa_clause("BACKUP-8", consumes=True)
+def test_callbacks_are_not_in_the_backup(wa_case: Case) -> None:
+    record = new_machine(wa_case)
+    traffic = record.traffic
+    if traffic is None:
+        raise NotTested(
+            "needs a webhook: add webhook (and consumer or contacts) to clients.toml, or --wa-webhook"
+        )
+    if record.back:
+        raise NotTested(f"{record.back}: see RESTORE-9")
+    if traffic.no_callbacks or not traffic.pending:
+        raise NotTested(traffic.no_callbacks or "no callback could be left pending before the backup")
+    if not any(traffic.pending.encode() in body for body in traffic.late_calls):
+        return
+    if traffic.received and any(traffic.received.encode() in body for body in traffic.late_calls):
+        raise NotTested("old messages were delivered again, so callbacks cannot be told apart: see BACKUP-7")
+    sent = "a callback left pending, backup, restore on a new machine"
+    observed = "the new machine delivered the callback that was pending before the backup"
+    settle(Finding("BACKUP-8", sent, "only callbacks of its own", observed, (record.answer,)))
+
+
+@pytest.mark.wa_clause("BACKUP-9", consumes=True)
+def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    wanted, after = record.backup.at.values, record.after.values
+    leaves = [leaf for leaf in wanted if leaf.startswith("application:")]
+    changed = [leaf for leaf in leaves if not agree([leaf], wanted, record.earlier.values)]
+    if not changed:
+        raise NotTested("no application setting could be changed, so states cannot be told apart")
+    if agree(changed, record.earlier.values, after):
+        sent = "backup, a change, backup under the same password, restore of the second"
+        expected = "the change made before the second backup"
+        observed = f"the state of the first backup ({len(changed)} changed fields read as before)"
+        settle(Finding("BACKUP-9", sent, expected, observed, (record.backup.answer, *record.after.answers)))
+
+
+@pytest.mark.wa_clause("BACKUP-10")
+def test_a_backup_changes_nothing(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        before = read(client)
+        backup = take_backup(client, a_password(rng_of(wa_case)), at=before)
+        read_unchanged("BACKUP-10", "backup", client, before, (backup.answer,))
+
+
+@pytest.mark.wa_clause("BACKUP-11")
+def test_two_backups_of_one_state_differ(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        password = a_password(rng_of(wa_case))
+        first = take_backup(client, password)
+        second = take_backup(client, password)
+        if first.data == second.data:
+            answers = (first.answer, second.answer)
+            sent = "two backups of one state with one password"
+            settle(Finding("BACKUP-11", sent, "two values of `data` that differ", "twice the same", answers))
+
+
+@pytest.mark.wa_clause("BACKUP-13", consumes=True)
+def test_users_and_tokens_are_not_in_the_backup(wa_case: Case) -> None:
+    record = new_machine(wa_case)
+    if record.back:
+        raise NotTested(f"{record.back}: see RESTORE-9")
+    if record.user_login is None:
+        raise NotTested("the suite could not make a user on the old machine")
+    sent = "a user on the old machine, backup, restore on a new machine"
+    for what, answer in (
+        ("logging in as that user", record.user_login),
+        ("that user's token", record.user_token),
+    ):
+        if answer is not None and answer.ok:
+            observed = f"{what} is accepted: {came(answer)}"
+            settle(Finding("BACKUP-13", sent, "the new machine does not know that user", observed, (answer,)))

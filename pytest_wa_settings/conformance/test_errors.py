@@ -1,0 +1,125 @@
+"""How a refusal is worded (ERROR-1 to ERROR-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import a_password, rng_of, take_backup
+from pytest_wa_settings.conformance.judgements import (
+    callers_mistake,
+    enveloped,
+    fitting_code,
+    refused,
+    settle,
+)
+from pytest_wa_settings.conformance.strategies import NOT_OBJECTS, WRONG_TYPES
+from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.wire import NO_TOKEN, Answer
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One refusal for one cause.
+
+    Attributes:
+        codes: the codes that fit the cause; empty where no source ties one to it.
+        callers: whether the mistake is the caller's.
+    """
+
+    sent: str
+    answer: Answer
+    codes: tuple[int, ...] = ()
+    callers: bool = True
+
+
+def mistakes(case: Case, client: Client) -> Iterator[Mistake]:
+    """Refusals of backup and, where restores are in the profile, of restore: one cause at a time."""
+    password = a_password(rng_of(case))
+    backup = take_backup(client, password)
+    path = "/v1/settings/backup"
+    yield Mistake("backup without a token", client.backup(password, token=NO_TOKEN), (1005,))
+    yield Mistake("backup with an invalid token", client.backup(password, token="wa-settings-0000"), (1005,))
+    yield Mistake("backup without password", client.ask("POST", path, json={}), (1008,))
+    for name, value in WRONG_TYPES:
+        yield Mistake(f"backup with {name} as password", client.backup(value), _type_codes(value))
+    if case.testbed.profile == "backup" or not client.may_restore:
+        return
+    restore, data = "/v1/settings/restore", backup.data
+    yield Mistake("restore without a token", client.restore(password, data, token=NO_TOKEN), (1005,))
+    yield Mistake("restore without password", client.ask("POST", restore, json={"data": data}), (1008,))
+    yield Mistake("restore without data", client.ask("POST", restore, json={"password": password}), (1008,))
+    for name, value in WRONG_TYPES:
+        yield Mistake(f"restore with {name} as data", client.restore(password, value), _type_codes(value))
+    yield Mistake("restore with a wrong password", client.restore(password[::-1], data))
+    yield Mistake("restore of damaged data", client.restore(password, data[: len(data) // 2]))
+
+
+def _type_codes(value: object) -> tuple[int, ...]:
+    return (1008, 1009) if value is None else (1009,)
+
+
+def _refusals(case: Case) -> list[Mistake]:
+    with case.testbed.lease(Need()) as client:
+        return [mistake for mistake in mistakes(case, client) if _is_refusal(mistake.answer)]
+
+
+def _is_refusal(answer: Answer) -> bool:
+    """What was wrongly accepted, or not answered, is no evidence for or against these clauses."""
+    return answer.answered and not answer.ok and answer.status != 429
+
+
+@pytest.mark.wa_clause("ERROR-1")
+def test_a_refusal_carries_the_error_envelope(wa_case: Case) -> None:
+    found = _refusals(wa_case)
+    if not found:
+        raise NotTested("the client refused nothing, so there is no refusal to judge")
+    for mistake in found:
+        if mistake.answer.status == 401 and not mistake.answer.content.strip():
+            wa_case.remark("a 401 comes with an empty body, without the error envelope")
+        else:
+            settle(enveloped(mistake.answer, mistake.sent))
+
+
+@pytest.mark.wa_clause("ERROR-2")
+def test_a_refusal_for_the_callers_mistake_is_a_4xx(wa_case: Case) -> None:
+    found = _refusals(wa_case)
+    if not found:
+        raise NotTested("the client refused nothing, so there is no refusal to judge")
+    for mistake in found:
+        settle(callers_mistake(mistake.answer, mistake.sent))
+
+
+@pytest.mark.wa_clause("ERROR-3")
+def test_the_code_fits_the_cause(wa_case: Case) -> None:
+    found = [mistake for mistake in _refusals(wa_case) if mistake.codes]
+    try:
+        with wa_case.testbed.lease(Need("unregistered")) as client:
+            answer = client.backup(a_password(rng_of(wa_case)))
+            if _is_refusal(answer):
+                found.append(Mistake("backup on an unregistered client", answer, (1011,), callers=False))
+    except Unavailable:
+        wa_case.remark("the code of an unregistered client's refusal was not judged: there is no such client")
+    if not any(mistake.answer.codes for mistake in found):
+        raise NotTested("no refusal carries a code: see ERROR-1")
+    for mistake in found:
+        settle(fitting_code(mistake.answer, mistake.sent, mistake.codes))
+
+
+@pytest.mark.wa_clause("ERROR-4")
+def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need()) as client:
+        take_backup(client, a_password(rng_of(wa_case)))
+        headers = {"Content-Type": "application/json"}
+        paths = (
+            ["backup"]
+            if wa_case.testbed.profile == "backup" or not client.may_restore
+            else ["backup", "restore"]
+        )
+        for path in paths:
+            for name, content in NOT_OBJECTS:
+                answer = client.ask("POST", f"/v1/settings/{path}", content=content, headers=headers)
+                settle(refused("ERROR-4", f"{path} with {name} as body", answer))

@@ -1,0 +1,185 @@
+"""A backup restores on the same type of setup, and on no other (SHARD-1 to SHARD-4)."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import strategies as st
+
+from pytest_wa_settings.conformance.arrange import (
+    Backup,
+    Refusals,
+    a_password,
+    come_back,
+    plant_other_values,
+    restore_accepted,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.snapshots import read
+from pytest_wa_settings.testbed import Client, Need, Testbed, Unavailable
+from pytest_wa_settings.verdicts import Case, Finding, NotTested
+
+Setup = tuple[int, bool]
+"""Shards, and whether the client runs in multiconnect."""
+
+SINGLE: Setup = (1, False)
+_ADD = "add clients of more setups (shards, multiconnect) to clients.toml"
+
+
+def multiconnect_setups(testbed: Testbed) -> list[Setup]:
+    """The multiconnect setups of two shards and more, fewest shards first (one shard is left open)."""
+    return sorted(setup for setup in testbed.shard_setups if setup[1] and setup[0] > 1)
+
+
+def told(setup: Setup) -> str:
+    """A setup in words."""
+    return f"{setup[0]} shards" if setup[1] else "a single instance"
+
+
+def _source(setup: Setup) -> Need:
+    return Need(shards=setup[0], multiconnect=setup[1])
+
+
+def _lease_target(leases: ExitStack, testbed: Testbed, setup: Setup) -> Client:
+    """A client of this setup to restore on: any registered one, else a new machine."""
+    registered = Need(shards=setup[0], multiconnect=setup[1])
+    new = Need("unregistered", shards=setup[0], multiconnect=setup[1])
+    need = registered if testbed.why_not(registered) is None else new
+    return leases.enter_context(testbed.lease(need))
+
+
+def _lease_backup(case: Case, setup: Setup) -> Backup:
+    with case.testbed.lease(_source(setup)) as client:
+        return take_backup(client, a_password(rng_of(case)))
+
+
+def _refused(case: Case, clause: str, source: Setup, targets: list[Setup]) -> int:
+    """Judges that a backup of one setup is refused on each of the others; how many were judged."""
+    why = case.testbed.why_not(_source(source))
+    if why:
+        raise Unavailable(why, _ADD)
+    backup = _lease_backup(case, source)
+    judged = 0
+    for target in targets:
+        with ExitStack() as leases:
+            try:
+                client = _lease_target(leases, case.testbed, target)
+            except Unavailable:
+                continue
+            refusals = Refusals(case, clause, client, registered=client.state == "registered")
+            refusals.judge(
+                f"a backup from {told(source)}, restored on {told(target)}",
+                lambda c=client: c.restore(backup.password, backup.data),
+                example=f"{told(source)} on {told(target)}",
+            )
+            refusals.finish()
+            judged += 1
+    return judged
+
+
+def _judged_any(judged: int, needed: str) -> None:
+    if not judged:
+        raise Unavailable(f"needs {needed}", _ADD)
+
+
+@pytest.mark.wa_clause("SHARD-2")
+def test_a_backup_is_refused_on_another_number_of_shards(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)[:2]
+    if len(setups) < 2:
+        raise Unavailable("needs multiconnect clients of two shard counts", _ADD)
+    fewer, more = setups
+    judged = 0
+    for source, target in ((more, fewer), (fewer, more)):
+        if wa_case.testbed.why_not(_source(source)) is None:
+            judged += _refused(wa_case, "SHARD-2", source, [target])
+    _judged_any(judged, "a registered multiconnect client, and one of another shard count")
+    if judged == 1:
+        wa_case.remark(
+            "only one way was judged: for the other, add a registered client of the other shard count"
+        )
+
+
+@pytest.mark.wa_clause("SHARD-2", widens=True)
+def test_a_backup_is_refused_on_every_other_number_of_shards(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)
+    pairs = [(one, other) for one in setups for other in setups if one != other]
+    if len(pairs) < 3:
+        raise NotTested("the testbed offers no third shard count")
+
+    def refuse(pair: tuple[Setup, Setup]) -> None:
+        if wa_case.testbed.why_not(_source(pair[0])) is None:
+            _refused(wa_case, "SHARD-2", pair[0], [pair[1]])
+
+    for_all(wa_case, st.sampled_from(pairs), refuse, most=min(len(pairs), how_many(wa_case)))
+
+
+@pytest.mark.wa_clause("SHARD-3")
+def test_a_multiconnect_backup_is_refused_on_a_single_instance(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)
+    judged = 0
+    for source in [setup for setup in setups if wa_case.testbed.why_not(_source(setup)) is None][:3]:
+        judged += _refused(wa_case, "SHARD-3", source, [SINGLE])
+    _judged_any(judged, "a registered multiconnect client and a single instance")
+
+
+@pytest.mark.wa_clause("SHARD-4")
+def test_a_single_instances_backup_is_refused_on_multiconnect(wa_case: Case) -> None:
+    judged = _refused(wa_case, "SHARD-4", SINGLE, multiconnect_setups(wa_case.testbed)[:3])
+    _judged_any(judged, "a registered single instance and a multiconnect client")
+
+
+@pytest.mark.wa_clause("SHARD-1", consumes=True)
+def test_a_backup_restores_on_the_same_number_of_shards(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)
+    usable = [setup for setup in setups if wa_case.testbed.why_not(_source(setup)) is None]
+    if not usable:
+        raise Unavailable("needs a registered multiconnect client of two shards or more", _ADD)
+    for setup in usable[:2]:
+        _round_trip(wa_case, setup)
+
+
+@pytest.mark.wa_clause("SHARD-1", consumes=True, widens=True)
+def test_a_backup_restores_on_every_number_of_shards(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)[2:]
+    if not setups:
+        raise NotTested("the testbed offers no third shard count")
+    for setup in setups:
+        if wa_case.testbed.why_not(_source(setup)) is None:
+            _round_trip(wa_case, setup)
+
+
+def _round_trip(case: Case, setup: Setup) -> None:
+    """Backs up and restores on one setup: a new machine of the same one if there is one, else the same client."""
+    sent = f"a backup from {told(setup)}, restored on {told(setup)}"
+    target = Need("unregistered", shards=setup[0], multiconnect=setup[1], exclusive=True, consumes=True)
+    with ExitStack() as leases:
+        source = leases.enter_context(
+            case.testbed.lease(Need(shards=setup[0], multiconnect=setup[1], exclusive=True))
+        )
+        fresh = case.testbed.why_not(target) is None
+        client = leases.enter_context(case.testbed.lease(target)) if fresh else source
+        rng = rng_of(case)
+        at = plant_other_values(source, rng, "application")
+        backup = take_backup(source, a_password(rng), at=at)
+        answer = client.restore(backup.password, backup.data)
+        if answer.answered and not answer.ok:
+            _blame_shards(case, setup, sent, answer, backup)
+        come_back(client, see="RESTORE-9" if fresh else "RESTORE-11")
+        after = read(client)
+        if after.registered is False:
+            settle(Finding("SHARD-1", sent, "a registered client", "health says `unregistered`", (answer,)))
+
+
+def _blame_shards(case: Case, setup: Setup, sent: str, answer: object, backup: Backup) -> None:
+    """A refused restore is the shards' fault only if restores work on a single instance."""
+    single = Need(shards=1, multiconnect=False, exclusive=True)
+    if case.testbed.why_not(single) is None:
+        with case.testbed.lease(single) as control:
+            own = take_backup(control, backup.password)
+            restore_accepted(control, own, "RESTORE-8")
+            come_back(control)
+    settle(Finding("SHARD-1", sent, "it is accepted", came(answer), (answer,)))  # type: ignore[arg-type]

@@ -1,0 +1,164 @@
+"""What a restore must refuse, and leave the client as it was (RESTORE-5, -6, -7 and -15)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import Backup, Refusals, a_password, rng_of, take_backup
+from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.judgements import came
+from pytest_wa_settings.conformance.snapshots import read
+from pytest_wa_settings.conformance.strategies import (
+    WRONG_TYPES,
+    Damage,
+    NearMiss,
+    base_passwords,
+    damages,
+    drawn_damage,
+    drawn_miss,
+    near_misses,
+    one_password,
+)
+from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.verdicts import Case, NotTested
+
+
+def _backups(client: Client, case: Case) -> dict[str, Backup]:
+    """A backup under each base password that the client accepts; those that it refuses are left out."""
+    taken = {}
+    at = read(client)
+    for name, password in base_passwords(rng_of(case)).items():
+        answer = client.backup(password)
+        if answer.ok and answer.data:
+            taken[name] = Backup(password, answer.data, at, answer)
+        elif not taken:
+            raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
+        else:
+            case.remark(f"the client gave no backup under a password of {name}, which it may refuse")
+    return taken
+
+
+@pytest.mark.wa_clause("RESTORE-5")
+def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        backups = _backups(client, wa_case)
+        refusals = Refusals(wa_case, "RESTORE-5", client)
+        for name, backup in backups.items():
+            misses = list(near_misses(backup.password))
+            for done, miss in enumerate(misses):
+                wa_case.progress(done, len(misses), f"near misses of a password of {name}")
+                _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
+        for name, backup in backups.items():
+            for other, second in backups.items():
+                if not one_password(backup.password, second.password) and "24 characters" in (name, other):
+                    miss = NearMiss("the password of another backup", second.password)
+                    _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
+        refusals.finish(list(backups.values())[-1])
+
+
+@pytest.mark.wa_clause("RESTORE-5")
+def test_any_other_password_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        refusals = Refusals(wa_case, "RESTORE-5", client)
+        refusals.judge(
+            "restore with another password", lambda: client.restore(backup.password[::-1], backup.data)
+        )
+        most = how_many(wa_case, seconds=refusals.seconds)
+        for_all(
+            wa_case,
+            drawn_miss(backup.password),
+            lambda miss: _refuse_miss(refusals, client, backup, miss, "a password of 24 characters"),
+            most=most,
+        )
+        refusals.finish()
+
+
+def _refuse_miss(refusals: Refusals, client: Client, backup: Backup, miss: NearMiss, of: str) -> None:
+    refusals.judge(
+        f"restore with a wrong password: {miss.how} ({of})",
+        lambda: client.restore(miss.password, backup.data),
+        example=miss.how,
+    )
+
+
+@pytest.mark.wa_clause("RESTORE-6")
+def test_directed_damage_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        password = a_password(rng_of(wa_case))
+        other = take_backup(client, password)
+        backup = take_backup(client, password)
+        refusals = Refusals(wa_case, "RESTORE-6", client)
+        directed = list(damages(backup.data, other.data))
+        for done, damage in enumerate(directed):
+            wa_case.progress(done, len(directed), "damage to data")
+            _refuse_damage(refusals, client, password, damage)
+        refusals.finish(backup)
+
+
+@pytest.mark.wa_clause("RESTORE-6")
+def test_damage_at_any_place_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        password = a_password(rng_of(wa_case))
+        backup = take_backup(client, password)
+        refusals = Refusals(wa_case, "RESTORE-6", client)
+        refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
+        most = how_many(wa_case, seconds=refusals.seconds)
+        for_all(
+            wa_case,
+            drawn_damage(backup.data),
+            lambda damage: _refuse_damage(refusals, client, password, damage),
+            most=most,
+        )
+        refusals.finish()
+
+
+def _half(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def _refuse_damage(refusals: Refusals, client: Client, password: str, damage: Damage) -> None:
+    refusals.judge(
+        f"restore of damaged data: {damage.how}",
+        lambda: client.restore(password, damage.data),
+        example=damage.how,
+    )
+
+
+@pytest.mark.wa_clause("RESTORE-7")
+def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        refusals = Refusals(wa_case, "RESTORE-7", client)
+        bodies: tuple[tuple[str, dict[str, object]], ...] = (
+            ("without password", {"data": backup.data}),
+            ("without data", {"password": backup.password}),
+            ("without either", {}),
+            (
+                "with data under `settings` only",
+                {"password": backup.password, "settings": {"data": backup.data}},
+            ),
+        )
+        for name, body in bodies:
+            refusals.judge(f"restore {name}", lambda b=body: client.restore_body(b))
+        refusals.finish(backup)
+
+
+@pytest.mark.wa_clause("RESTORE-15")
+def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        refusals = Refusals(wa_case, "RESTORE-15", client)
+        for name, value in WRONG_TYPES:
+            refusals.judge(f"restore with {name} as password", lambda v=value: client.restore(v, backup.data))
+            refusals.judge(f"restore with {name} as data", lambda v=value: client.restore(backup.password, v))
+        wrapped = [
+            ("the right password in a list", [backup.password]),
+            ("the right password's object", {"password": backup.password}),
+        ]
+        for name, value in wrapped:
+            refusals.judge(f"restore with {name}", lambda v=value: client.restore(v, backup.data))
+        refusals.judge(
+            "restore with the right data in a list", lambda: client.restore(backup.password, [backup.data])
+        )
+        refusals.finish(backup)

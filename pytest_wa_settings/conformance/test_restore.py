@@ -1,0 +1,353 @@
+"""What an accepted restore brings back, where, and how often (RESTORE-1 to -4 and -8 to -14)."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import strategies as st
+
+from pytest_wa_settings.conformance.arrange import (
+    a_password,
+    changeable,
+    come_back,
+    plant,
+    plant_other_values,
+    restore_accepted,
+    restore_and_read,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.episodes import existing_app, new_machine
+from pytest_wa_settings.conformance.fields import PROFILE, Leaf, values
+from pytest_wa_settings.conformance.judgements import (
+    agree,
+    came,
+    differences,
+    restore_answer,
+    restored,
+    settle,
+    whole,
+)
+from pytest_wa_settings.conformance.phones import version_numbers
+from pytest_wa_settings.conformance.snapshots import read
+from pytest_wa_settings.conformance.strategies import passwords
+from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
+from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
+from pytest_wa_settings.wire import Answer
+
+
+@pytest.mark.wa_clause("RESTORE-1", consumes=True)
+def test_a_successful_restore_answers_200_with_null_or_an_empty_object(wa_case: Case) -> None:
+    answers, reasons = [], []
+    for episode in (existing_app, new_machine):
+        try:
+            answers.append(episode(wa_case).answer)
+        except (NotTested, Unavailable) as stopped:
+            reasons.append(str(stopped))
+    arrived = [answer for answer in answers if answer.answered]
+    if not arrived:
+        lost = "no answer to a restore ever arrived: add an unregistered client, which need not stop"
+        raise NotTested(lost if answers else "; ".join(dict.fromkeys(reasons)))
+    for answer in arrived:
+        finding, remark = restore_answer(answer, strict=wa_case.strict)
+        settle(finding)
+        if remark:
+            wa_case.remark(remark)
+
+
+@pytest.mark.wa_clause("RESTORE-2", consumes=True)
+def test_settings_come_back_on_the_same_machine(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    wanted = record.backup.at.of("application", "providers")
+    if not wanted:
+        raise NotTested("the client shows none of the documented application settings")
+    changed = [leaf for leaf in wanted if not agree([leaf], wanted, record.earlier.values)]
+    if changed and agree(changed, record.earlier.values, record.after.values):
+        raise NotTested("the state of an earlier backup came back: see BACKUP-9")
+    settle(restored("RESTORE-2", wanted, record.after, where="on the same machine", answers=(record.answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-2", consumes=True, widens=True)
+def test_settings_come_back_on_a_new_machine(wa_case: Case) -> None:
+    record = new_machine(wa_case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-9")
+    wanted = record.backup.at.of("application", "providers")
+    after = record.after
+    own = ("application:webhooks.url",) if record.traffic and record.traffic.webhook else ()
+    kept = {leaf: value for leaf, value in wanted.items() if leaf not in own}
+    settle(restored("RESTORE-2", kept, after, where="on a new machine", answers=(record.answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-2", consumes=True, widens=True)
+def test_any_settings_come_back(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        fields = changeable(read(client), "application")
+        if not fields:
+            raise NotTested("the client shows no application setting that can be changed")
+        rng = rng_of(wa_case)
+        drawn = st.fixed_dictionaries({}, optional={one.leaf: values(one) for one in fields})
+
+        def round_trip(wanted: dict[Leaf, object]) -> None:
+            _serving(client)
+            plant(client, wanted)
+            backup = take_backup(client, a_password(rng))
+            plant_other_values(client, rng, "application")
+            answer, after = restore_and_read(client, backup)
+            told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
+            settle(
+                restored(
+                    "RESTORE-2",
+                    backup.at.of("application"),
+                    after,
+                    where="on the same machine",
+                    answers=(answer,),
+                    example=told,
+                )
+            )
+
+        if for_all(wa_case, drawn, round_trip, most=how_many(wa_case, restores=1)) == 0:
+            raise NotTested("too few restores are left for drawn settings: raise --wa-max-restores")
+
+
+def _serving(client: Client) -> None:
+    if not client.wait_serving(registered=True):
+        come_back(client)
+
+
+@pytest.mark.wa_clause("RESTORE-3", consumes=True)
+def test_the_registration_comes_back_on_a_new_machine(wa_case: Case) -> None:
+    record = new_machine(wa_case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-9")
+    after = record.after
+    sent = "backup of a registered client, restore on a new machine"
+    if after.registered is False:
+        expected = "it is registered again, with no new code or verification"
+        settle(
+            Finding(
+                "RESTORE-3",
+                sent,
+                expected,
+                "health says `unregistered`",
+                (record.answer, *after.answers[-1:]),
+            )
+        )
+    if record.number and after.number and after.number != record.number:
+        settle(
+            Finding("RESTORE-3", sent, "the same phone number", "another phone number", after.answers[-1:])
+        )
+    if record.number and after.number is None and after.registered is None:
+        raise NotTested("neither health nor any answer tells whether the client is registered")
+
+
+@pytest.mark.wa_clause("RESTORE-4", consumes=True)
+def test_the_profile_comes_back(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    wanted = record.backup.at.of(*PROFILE)
+    if not wanted:
+        raise NotTested("the client shows no profile")
+    changed = [leaf for leaf in wanted if not agree([leaf], wanted, record.earlier.values)]
+    if changed and agree(changed, record.earlier.values, record.after.values):
+        same = [leaf for leaf in record.backup.at.values if leaf.startswith("application:")]
+        if not agree(same, record.backup.at.values, record.after.values):
+            raise NotTested("the state of an earlier backup came back: see BACKUP-9")
+    settle(restored("RESTORE-4", wanted, record.after, where="on the same machine", answers=(record.answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-8", consumes=True)
+def test_every_backup_restores_with_its_own_password(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        first = take_backup(client, a_password(rng))
+        plant_other_values(client, rng, "application")
+        second = take_backup(client, a_password(rng, 40))
+        order = ("the older of two", first), ("the newer of two", second)
+        for name, backup in order:
+            _own_password(client, backup.password, backup.data, name)
+
+
+def _own_password(client: Client, password: str, data: str, name: str, example: str | None = None) -> Answer:
+    answer = client.restore(password, data)
+    if answer.answered and not answer.ok:
+        sent = f"restore of {name} backups with its own password"
+        settle(Finding("RESTORE-8", sent, "it is accepted", came(answer), (answer,), example))
+    come_back(client)
+    return answer
+
+
+@pytest.mark.wa_clause("RESTORE-8", consumes=True, widens=True)
+def test_a_backup_restores_with_any_password_it_was_taken_with(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        take_backup(client, a_password(rng_of(wa_case)))
+
+        def own(password: str) -> None:
+            _serving(client)
+            answer = client.backup(password)
+            if answer.ok and answer.data:
+                told = f"a password of {len(password)} characters, {len(password.encode())} bytes"
+                _own_password(client, password, answer.data, "a backup among other", told)
+
+        if for_all(wa_case, passwords(), own, most=how_many(wa_case, restores=1)) == 0:
+            raise NotTested("too few restores are left for drawn passwords: raise --wa-max-restores")
+
+
+@pytest.mark.wa_clause("RESTORE-9", consumes=True)
+def test_a_new_machine_initializes_itself_and_serves(wa_case: Case) -> None:
+    try:
+        record = new_machine(wa_case)
+    except NotTested as stopped:
+        if "see RESTORE-9" not in stopped.reason:
+            raise
+        sent = "restore of a good backup on a running, unregistered client"
+        raise FindingError(Finding("RESTORE-9", sent, "it is accepted", stopped.reason)) from None
+    if record.back:
+        sent = "restore on a running, unregistered client"
+        expected = "the client initializes itself and begins to serve" + (
+            ", without a restart, as it goes on answering" if record.stayed_up else ", after a restart"
+        )
+        settle(Finding("RESTORE-9", sent, expected, record.back, (record.answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-10", consumes=True)
+def test_an_existing_app_stops_and_then_serves_the_restored_state(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    sent = "restore on an existing app"
+    if record.went_down is False:
+        limit = wa_case.testbed.ready_timeout
+        observed = f"it was still serving {limit:.0f} s after the restore"
+        settle(
+            Finding("RESTORE-10", sent, "the app stops (nothing brings it back)", observed, (record.answer,))
+        )
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    leaves = [
+        leaf
+        for leaf in record.backup.at.of("application")
+        if not agree([leaf], record.backup.at.values, record.before.values)
+    ]
+    if not leaves:
+        raise NotTested("no application setting could be changed, so states cannot be told apart")
+    if agree(leaves, record.before.values, record.after.values):
+        observed = f"the state from before the restore ({len(leaves)} changed fields read as just before it)"
+        answers = (record.answer, *record.after.answers)
+        settle(Finding("RESTORE-10", f"{sent}, start again", "the restored state", observed, answers))
+
+
+@pytest.mark.wa_clause("RESTORE-11", consumes=True)
+def test_after_the_import_the_client_comes_back_connected(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    if record.back:
+        sent = "restore on an existing app, start again"
+        settle(
+            Finding(
+                "RESTORE-11", sent, "the client serves again and is connected", record.back, (record.answer,)
+            )
+        )
+    assert record.after is not None
+    if record.after.registered is False:
+        sent = "restore on an existing app, start again"
+        settle(
+            Finding(
+                "RESTORE-11", sent, "it is connected", "health says `unregistered`", record.after.answers[-1:]
+            )
+        )
+
+
+@pytest.mark.wa_clause("RESTORE-12", consumes=True)
+def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> None:
+    testbed = wa_case.testbed
+    older, newer, pinned_older = _version_pair(wa_case)
+    with ExitStack() as leases:
+        old = leases.enter_context(testbed.lease(Need(exclusive=True, version=older, peer=not pinned_older)))
+        need = Need("unregistered", exclusive=True, consumes=True, version=newer, peer=pinned_older)
+        new = leases.enter_context(testbed.lease(need))
+        rng = rng_of(wa_case)
+        at = plant_other_values(old, rng, "application")
+        backup = take_backup(old, a_password(rng), at=at)
+        answer = new.restore(backup.password, backup.data)
+        sent = f"a backup of version {older}, restored by version {newer} on a new machine"
+        if answer.answered and not answer.ok:
+            settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
+        try:
+            new.come_back(expect_registered=True)
+        except NotBack as error:
+            raise NotTested(f"{error.problem}: see RESTORE-9") from None
+        told = differences(at.of("application"), read(new).values)
+        if told and len(told) == len(at.of("application")):
+            settle(Finding("RESTORE-12", sent, "the older client's settings", "; ".join(told[:4]), (answer,)))
+
+
+def _version_pair(case: Case) -> tuple[str, str, bool]:
+    """An older and a newer version that this testbed offers; whether the older one is the pinned one."""
+    offered = sorted(case.testbed.versions, key=lambda version: version_numbers(version) or ())
+    pinned = case.testbed.pinned_version
+    if pinned is None:
+        if len(offered) < 2:
+            raise NotTested("needs clients of two versions: add one of another version to clients.toml")
+        return offered[0], offered[-1], False
+    newer = [v for v in offered if (version_numbers(v) or ()) > (version_numbers(pinned) or ())]
+    if newer:
+        return pinned, newer[-1], True
+    older = [v for v in offered if (version_numbers(v) or ()) < (version_numbers(pinned) or ())]
+    if not older:
+        raise NotTested("needs clients of two versions: add one of another version to clients.toml")
+    return older[0], pinned, False
+
+
+@pytest.mark.wa_clause("RESTORE-13", consumes=True)
+def test_one_backup_restores_more_than_once(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        restore_accepted(client, backup, "RESTORE-8")
+        come_back(client)
+        answer = client.restore(backup.password, backup.data)
+        if answer.answered and not answer.ok:
+            sent = "the same backup restored a second time"
+            settle(Finding("RESTORE-13", sent, "it is accepted again", came(answer), (answer,)))
+        come_back(client)
+
+
+@pytest.mark.wa_clause("RESTORE-14", consumes=True)
+def test_a_restore_that_is_cut_off_leaves_the_old_state_or_the_new(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        at = plant_other_values(client, rng, "application", "about", "business")
+        backup = take_backup(client, a_password(rng), at=at)
+        rounds = 8 if client.managed else min(2, max(0, client.testbed.restores_left - 4))
+        if not rounds:
+            raise NotTested("too few restores are left: raise --wa-max-restores")
+        for done in range(rounds):
+            before = plant_other_values(client, rng, "application", "about", "business")
+            how = _cut_off(client, backup.password, backup.data, done, rng.random())
+            come_back(client)
+            settle(
+                whole(
+                    "RESTORE-14",
+                    f"restore, {how}",
+                    read(client),
+                    ("the old state", before),
+                    ("the new one", at),
+                )
+            )
+
+
+def _cut_off(client: Client, password: str, data: str, turn: int, part: float) -> str:
+    """Cuts a restore off, by closing the connection or by a kill; says how."""
+    if turn % 2 == 0 or not client.can_kill:
+        fraction = 1.0 if turn == 0 else 0.2 + 0.8 * part
+        client.restore_and_close(password, data, fraction=fraction)
+        return f"connection closed after {fraction:.0%} of the request"
+    sending = threading.Thread(target=client.restore_in_background, args=(password, data))
+    sending.start()
+    delay = part * max(0.002, 4 * client.testbed.latency)
+    client.kill_after(delay)
+    sending.join()
+    return f"the client killed {delay * 1000:.1f} ms after the request began"

@@ -1,0 +1,171 @@
+"""What a client bears: odd requests, and several at once (ROBUST-1 to ROBUST-4)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import (
+    Backup,
+    a_password,
+    changeable,
+    come_back,
+    plant_other_values,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.judgements import (
+    accepted_backup,
+    came,
+    not_echoed,
+    robust,
+    settle,
+    whole,
+)
+from pytest_wa_settings.conformance.snapshots import read
+from pytest_wa_settings.conformance.strategies import bodies
+from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.verdicts import Case, Finding, NotTested
+
+_JSON = {"Content-Type": "application/json"}
+_DEEP = b'{"password": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+_DIRECTED: tuple[tuple[str, bytes, dict[str, str]], ...] = (
+    ("nested lists, 5,000 deep", _DEEP, _JSON),
+    ("a member said twice", b'{"password": "aA1!wa-settings-one", "password": 7}', _JSON),
+    ("a password of a million characters", b'{"password": "' + b"x" * 1_000_000 + b'"}', _JSON),
+    ("half a surrogate pair as password", b'{"password": "\\ud800"}', _JSON),
+    ("a number beyond a double", b'{"password": 1e999}', _JSON),
+    ("NaN", b'{"password": NaN}', _JSON),
+    ("an integer of 5,000 digits", b'{"password": ' + b"9" * 5000 + b"}", _JSON),
+    ("a body that is called XML", b'{"password": 7}', {"Content-Type": "application/xml"}),
+    ("a body without a content type", b'{"password": 7}', {}),
+    ("a form", b"password=wa-settings", {"Content-Type": "application/x-www-form-urlencoded"}),
+    (
+        "a charset that nobody knows",
+        b'{"password": 7}',
+        {"Content-Type": "application/json; charset=wa-settings"},
+    ),
+)
+
+
+def _paths(case: Case, client: Client) -> list[str]:
+    safe = case.testbed.profile == "backup" or not client.may_restore
+    return ["/v1/settings/backup"] if safe else ["/v1/settings/backup", "/v1/settings/restore"]
+
+
+def _limit(case: Case) -> float:
+    return max(10.0, 10 * case.testbed.latency)
+
+
+@pytest.mark.wa_clause("ROBUST-1")
+def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> None:
+    limit = _limit(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        for path in _paths(wa_case, client):
+            for name, content, headers in _DIRECTED:
+                answer = client.ask("POST", path, content=content, headers=headers, timeout=limit)
+                settle(robust(answer, f"{path} with {name}", limit=limit))
+
+            def bear(content: bytes, path: str = path) -> None:
+                answer = client.ask("POST", path, content=content, headers=_JSON, timeout=limit)
+                sent = f"{path} with an odd body of {len(content)} bytes"
+                settle(robust(answer, sent, limit=limit, example=repr(content[:120])))
+
+            for_all(wa_case, bodies(), bear, most=how_many(wa_case, seconds=wa_case.testbed.latency))
+            for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+                answer = client.ask(method, path, timeout=limit)
+                settle(robust(answer, f"{method} {path}", limit=limit))
+        if not client.wait_serving(registered=True):
+            answer = client.driver.health()
+            sent = "requests of odd shapes to backup and restore"
+            settle(Finding("ROBUST-1", sent, "the client still serves", came(answer), (answer,)))
+
+
+@pytest.mark.wa_clause("ROBUST-2", consumes=True)
+def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        take_backup(client, a_password(rng))
+        passwords = [a_password(rng) for _ in range(4)]
+        drivers = [client.driver.clone() for _ in passwords]
+        try:
+            with ThreadPoolExecutor(len(passwords)) as pool:
+                calls = zip(drivers, passwords, strict=True)
+                answers = list(pool.map(lambda call: call[0].backup(call[1]), calls))
+        finally:
+            for driver in drivers:
+                driver.close()
+        sent = f"{len(passwords)} backups at the same time, each with its own password"
+        for answer in answers:
+            if answer.status == 429:
+                raise NotTested("the client limits backups made at the same time (429)")
+            finding = accepted_backup(answer, sent)
+            if finding is not None and not (answer.ok and answer.data):
+                settle(Finding("ROBUST-2", sent, finding.expected, finding.observed, tuple(answers)))
+        if wa_case.testbed.profile == "backup" or not client.may_restore:
+            wa_case.remark("that each restores was not checked: restores are not in the profile")
+            return
+        most = len(passwords) if client.managed else 2
+        for password, answer in list(zip(passwords, answers, strict=True))[:most]:
+            restored = client.restore(password, answer.data)
+            if restored.answered and not restored.ok:
+                told = f"{sent}, then a restore of one"
+                settle(Finding("ROBUST-2", told, "it is accepted", came(restored), (answer, restored)))
+            come_back(client)
+
+
+@pytest.mark.wa_clause("ROBUST-3", consumes=True)
+def test_two_restores_at_the_same_time_leave_one_state_whole(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        backups: list[Backup] = []
+        for _ in range(2):
+            at = plant_other_values(client, rng, "application", "about", "business")
+            backups.append(take_backup(client, a_password(rng), at=at))
+        if not changeable(backups[0].at, "application", "about", "business"):
+            raise NotTested("no setting can be changed, so states cannot be told apart")
+        rounds = 4 if client.managed else 1
+        for _ in range(rounds):
+            answers = client.restore_at_once([(backup.password, backup.data) for backup in backups])
+            if not any(answer.ok or not answer.answered for answer in answers):
+                raise NotTested(f"both restores were refused ({came(answers[0])}): see RESTORE-8")
+            come_back(client)
+            states = (("the first backup", backups[0].at), ("the second backup", backups[1].at))
+            settle(whole("ROBUST-3", "two restores at the same time", read(client), *states))
+
+
+@pytest.mark.wa_clause("ROBUST-4")
+def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need()) as client:
+        secret = a_password(rng)
+        backup = take_backup(client, secret)
+        settings = {
+            f"the field {leaf}": value
+            for leaf, value in backup.at.values.items()
+            if isinstance(value, str) and len(value) >= 12 and leaf != "photo:digest"
+        }
+        wrong = a_password(rng)
+        needles = {"the password": secret, "the wrong password": wrong, **settings}
+        path = "/v1/settings/backup"
+        calls = [
+            ("backup with the password in a list", client.backup([secret])),
+            ("backup with the password in an object", client.backup({"password": secret})),
+            ("backup with another member", client.ask("POST", path, json={"pass": secret})),
+            (
+                "backup with a body cut short",
+                client.ask("POST", path, content=f'{{"password": "{secret}'.encode(), headers=_JSON),
+            ),
+            ("backup with an invalid token", client.backup(secret, token="wa-settings-0000")),
+        ]
+        if wa_case.testbed.profile != "backup" and client.may_restore:
+            calls += [
+                ("restore with a wrong password", client.restore(wrong, backup.data)),
+                ("restore of damaged data", client.restore(secret, backup.data[: len(backup.data) // 2])),
+                ("restore with data in a list", client.restore(secret, [backup.data])),
+                ("restore with the password in a list", client.restore([secret], backup.data)),
+            ]
+        for sent, answer in calls:
+            settle(not_echoed(answer, sent, needles))

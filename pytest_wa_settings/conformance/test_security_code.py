@@ -1,0 +1,131 @@
+"""What contacts see of a restore: a new security code, and a notice (CODE-1 to CODE-4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import (
+    a_password,
+    come_back,
+    restore_accepted,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine
+from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.testbed import Need, Unavailable
+from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
+from pytest_wa_settings.wire import Answer
+
+_ADD_CONSUMER = "needs a view of what contacts see: add consumer to clients.toml"
+
+
+def _record(case: Case) -> tuple[Phones, Answer, str]:
+    """A restore with phones that watched it: on the existing app, else on a new machine.
+
+    Raises:
+        NotApplicable: no client of this testbed has the rule (versions before v2.31.4).
+    """
+    record: ExistingApp | NewMachine
+    try:
+        record, client = (made := existing_app(case)), made.client
+        where = "restore on an existing app"
+    except (NotTested, Unavailable):
+        record, client = (found := new_machine(case)), found.new
+        where = "restore on a new machine"
+    if gives_new_code(client.version) is False:
+        raise NotApplicable(f"version {client.version} is before v2.31.4, where the rule begins")
+    if record.phones is None:
+        raise NotTested(_ADD_CONSUMER)
+    if client.version is None:
+        raise NotTested("the client's version is unknown: add version to its entry in clients.toml")
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    if not all(seen.code for seen in record.phones.before.values()):
+        raise NotTested("the consumer view showed no security code before the restore")
+    return record.phones, record.answer, where
+
+
+@pytest.mark.wa_clause("CODE-1", consumes=True)
+def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
+    phones, answer, sent = _record(wa_case)
+    same = [contact for contact, seen in phones.before.items() if phones.after[contact].code == seen.code]
+    if same:
+        observed = f"{len(same)} of {len(phones.before)} contacts see the code from before the restore"
+        settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
+    missing = [contact for contact, seen in phones.after.items() if not seen.code]
+    if missing:
+        observed = f"{len(missing)} of {len(phones.after)} contacts see no code at all"
+        settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
+
+
+@pytest.mark.wa_clause("CODE-2", consumes=True)
+def test_contacts_who_want_to_know_get_one_notice_and_others_none(wa_case: Case) -> None:
+    phones, answer, sent = _record(wa_case)
+    for contacts, wanted, who in ((phones.told, 1, "on"), (phones.untold, 0, "off")):
+        counts = [phones.after[contact].notices - phones.before[contact].notices for contact in contacts]
+        if any(count != wanted for count in counts):
+            expected = (
+                f"contacts with security notifications {who} get {wanted} notice that names the business"
+            )
+            observed = f"they got {', '.join(map(str, counts))}"
+            settle(Finding("CODE-2", sent, expected, observed, (answer,)))
+
+
+@pytest.mark.wa_clause("CODE-3")
+def test_a_refused_restore_and_a_backup_leave_the_code(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        phones = Phones.of(wa_case, client)
+        if phones is None:
+            raise NotTested(_ADD_CONSUMER)
+        phones.look_before()
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        phones.look_after(restores=0)
+        _same_codes(phones, "backup", backup.answer)
+        if not client.may_restore:
+            return
+        for name, password, data in (
+            ("wrong password", backup.password[::-1], backup.data),
+            ("damaged data", backup.password, backup.data[: len(backup.data) // 2]),
+        ):
+            answer = client.restore(password, data)
+            if answer.ok:
+                come_back(client)
+                raise NotTested(f"a restore with {name} was accepted: see RESTORE-5 or RESTORE-6")
+            phones.look_after(restores=0)
+            _same_codes(phones, f"a restore refused for {name}", answer)
+
+
+def _same_codes(phones: Phones, sent: str, answer: Answer) -> None:
+    changed = [contact for contact, seen in phones.before.items() if phones.after[contact] != seen]
+    if changed:
+        observed = f"{len(changed)} of {len(phones.before)} contacts see another code or a notice"
+        settle(Finding("CODE-3", sent, "codes and notices as before", observed, (answer,)))
+
+
+@pytest.mark.wa_clause("CODE-4", consumes=True)
+def test_before_the_security_update_a_restore_keeps_the_code(wa_case: Case) -> None:
+    testbed = wa_case.testbed
+    older = [version for version in testbed.versions if gives_new_code(version) is False]
+    pinned = testbed.pinned_version
+    if pinned is not None:
+        if gives_new_code(pinned):
+            raise NotApplicable(f"version {pinned} is not before v2.31.4")
+        older = [pinned]
+    if not older:
+        raise NotTested("needs a client of a version before v2.31.4: add one to clients.toml")
+    with testbed.lease(Need(exclusive=True, version=older[-1])) as client:
+        phones = Phones.of(wa_case, client)
+        if phones is None:
+            raise NotTested(_ADD_CONSUMER)
+        phones.look_before()
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        answer = restore_accepted(client, backup, "RESTORE-8")
+        come_back(client)
+        phones.look_after(restores=0)
+        changed = [c for c, seen in phones.before.items() if phones.after[c].code != seen.code]
+        if changed:
+            observed = f"{len(changed)} of {len(phones.before)} contacts see another code ({came(answer)})"
+            sent = f"restore of a backup on version {client.version}"
+            settle(Finding("CODE-4", sent, "every contact sees the code from before", observed, (answer,)))

@@ -1,0 +1,182 @@
+"""Messages and callbacks around a migration, told apart by text and by path (clauses BACKUP-7 and BACKUP-8)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_wa_settings.conformance.arrange import wait_until
+from pytest_wa_settings.conformance.fields import canary
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed import Client, Consumer, Receiver
+    from pytest_wa_settings.verdicts import Case
+
+_WITHIN = 6.0
+"""Seconds for a message or a callback to arrive, before the latency of the testbed is added."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that the business sent: its text, and the id that its status callbacks name."""
+
+    text: str
+    identity: str | None
+
+
+@dataclass
+class Traffic:
+    """What was sent and received before a backup, and what came of it on the new machine.
+
+    Attributes:
+        path: the webhook path that the backup knows; `other` is the old machine's own, after the backup.
+        sent: a message sent, and seen by the contact, before the backup.
+        received: text of a message received, and called back, before the backup.
+        pending: text (or message id) of a callback that was refused until after the backup.
+        no_messages, no_callbacks: why BACKUP-7 or BACKUP-8 cannot be judged; None if they can.
+        late_calls: bodies that came to `path` after the restore.
+        sent_copies: how often the contact has the message `sent`, after the restore.
+    """
+
+    contact: str
+    consumer: Consumer | None
+    webhook: Receiver | None
+    limit: float
+    rng: random.Random
+    path: str
+    other: str
+    client: Client
+    sent: Sent | None = None
+    received: str | None = None
+    pending: str | None = None
+    no_messages: str | None = None
+    no_callbacks: str | None = None
+    late_calls: list[bytes] = field(default_factory=list)
+    sent_copies: int = 0
+
+    @classmethod
+    def of(cls, case: Case, old: Client, rng: random.Random) -> Traffic | None:
+        """The traffic of this migration; None where the testbed has neither consumer nor webhook."""
+        testbed = case.testbed
+        if testbed.consumer is None and testbed.webhook is None:
+            return None
+        contacts = testbed.consumer.test_contacts(1) if testbed.consumer else list(testbed.contacts[:1])
+        if not contacts or not old.may_change:
+            return None
+        paths = f"/{canary(rng)}", f"/{canary(rng)}"
+        limit = _WITHIN + 50 * testbed.latency
+        return cls(contacts[0], testbed.consumer, testbed.webhook, limit, rng, *paths, old)
+
+    def before_the_backup(self) -> None:
+        """Sends and receives, then leaves one callback pending."""
+        if self.webhook is None:
+            self.no_callbacks = "no webhook: add webhook to clients.toml, or --wa-webhook"
+        elif not self._listen(self.client, self.path):
+            self.no_callbacks = "the client took no webhook address of the suite's"
+        self.sent = self._send(self.client)
+        if self.sent is None:
+            self.no_messages = "the client sent no message to the test contact"
+        if self.no_callbacks is None:
+            self._receive_and_pend()
+
+    def _receive_and_pend(self) -> None:
+        assert self.webhook is not None
+        self.received = self._write()
+        control = self.received or (self.sent.identity if self.sent else None)
+        if control is None or not self._called(self.path, control):
+            self.no_callbacks = "no callback reached the suite's receiver before the backup"
+            self.received = None
+            return
+        self.webhook.hold(self.path)
+        self.pending = self._cause_callback(self.client)
+        if self.pending is None or not self._called(self.path, self.pending):
+            self.no_callbacks = "no callback could be left pending before the backup"
+            self.pending = None
+
+    def after_the_backup(self) -> None:
+        """Tells the machines apart: the old one is stopped, or delivers what it has left elsewhere first."""
+        if self.webhook is None or self.no_callbacks:
+            return
+        if self.client.managed:
+            self.client.kill()
+        else:
+            self._listen(self.client, self.other)
+            self.webhook.release(self.path)
+            pending = self.pending or ""
+            delivered = wait_until(
+                lambda: self._has(self.other, pending) or self._has(self.path, pending, answered=True),
+                3 * self.limit,
+            )
+            if not delivered:
+                self.no_callbacks = (
+                    "the old machine did not deliver its own pending callback, so it might come later"
+                )
+        self.webhook.release(self.path)
+        self.webhook.clear(self.path)
+
+    def on_the_new_machine(self, new: Client) -> None:
+        """The positive control, then what else came."""
+        text = None
+        if self.webhook is not None and self.no_callbacks is None:
+            self._listen(new, self.path)
+            text = self._cause_callback(new)
+            if text is None or not self._called(self.path, text):
+                self.no_callbacks = "no new callback arrived from the new machine either"
+            wait_until(lambda: self._has(self.path, self.pending or ""), 0.5)
+            self.late_calls = [call.body for call in self.webhook.calls(self.path)]
+        if self.sent and self.consumer:
+            self._send(new)
+            self.sent_copies = self._copies(self.sent.text)
+
+    def _listen(self, client: Client, path: str) -> bool:
+        assert self.webhook is not None
+        headers = {"Content-Type": "text/plain"}
+        certificate = self.webhook.ca_pem
+        client.ask("POST", "/v1/certificates/webhooks/ca", content=certificate.encode(), headers=headers)
+        body = {"webhooks": {"url": self.webhook.url(path)}}
+        answer = client.ask("PATCH", "/v1/settings/application", json=body)
+        return answer.ok
+
+    def _send(self, client: Client, *, wait: bool = True) -> Sent | None:
+        """A message to the contact; None if it was refused, or if the contact did not get it in time."""
+        text = canary(self.rng, 24)
+        client.driver.contacts([f"+{self.contact}"])
+        answer = client.driver.send_text(self.contact, text)
+        if not answer.ok:
+            return None
+        if self.consumer is not None and wait and not wait_until(lambda: self._copies(text) > 0, self.limit):
+            return None
+        body = answer.body
+        messages = body.get("messages") if isinstance(body, dict) else None
+        first = messages[0] if isinstance(messages, list) and messages else None
+        identity = first.get("id") if isinstance(first, dict) else None
+        return Sent(text, identity if isinstance(identity, str) else None)
+
+    def _cause_callback(self, client: Client) -> str | None:
+        """Makes the client call back; returns what the call's body will hold."""
+        written = self._write()
+        if written:
+            return written
+        sent = self._send(client, wait=False)
+        return sent.identity if sent else None
+
+    def _write(self) -> str | None:
+        """A message from the contact to the business: its text, or None where the view cannot write."""
+        text = canary(self.rng, 24)
+        if self.consumer is None or not self.consumer.write(self.contact, text, self.client.number() or ""):
+            return None
+        return text
+
+    def _copies(self, text: str) -> int:
+        assert self.consumer is not None
+        view = self.consumer.contact(self.contact, self.client.number() or "")
+        return sum(text in str(message.get("text", message)) for message in view.messages)
+
+    def _called(self, path: str, text: str) -> bool:
+        return wait_until(lambda: self._has(path, text), self.limit)
+
+    def _has(self, path: str, text: str, *, answered: bool = False) -> bool:
+        assert self.webhook is not None
+        calls = self.webhook.calls(path)
+        return any(text.encode() in call.body and (call.accepted or not answered) for call in calls)
