@@ -1,0 +1,368 @@
+"""The driver: asks one client over HTTP, never raises on what comes back, and records every exchange."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from . import raw
+from .calls import Calls
+from .errors import WireError
+from .limits import MAX_BODY, broken
+from .parsing import Undecodable, decode, dump_json, parse_json
+from .recorder import Recorder
+from .recording import Recording, Reply, Sent
+from .redaction import secrets_in
+from .tls import Tls
+from .transport import BoundedTransport, Plan
+from .values import ADMIN, NO_TOKEN, UNSET, Answer, Token
+
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_TOKEN = 16 * 2**10
+
+
+@dataclass
+class Session:
+    """Who a driver and its clones log in as, and the token that they share."""
+
+    admin: str
+    password: str | None
+    fixed: str | None
+    current: str | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class Driver(Calls):
+    """One client's API over one keep-alive connection, for one thread at a time.
+
+    `base_url` may have a path prefix. `token` is a fixed token, used instead of logging in. `headers` go with
+    every request (a gateway's key, say), `proxy` is an http:// address. `timeout` bounds each whole answer in
+    seconds; one that really moves megabytes may take five times as long. A body ends at 64 MiB. Redirects are
+    not followed, cookies not kept, the environment's proxies not used. Raises WireError for what cannot be
+    sent at all, and for nothing that a client does.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        name: str,
+        recorder: Recorder,
+        admin: str = "admin",
+        password: str | None = None,
+        tls: Tls | None = None,
+        timeout: float = 30.0,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self.name = name
+        self.recorder = recorder
+        self.timeout = timeout
+        self.tls = tls or Tls()
+        self._base = _address(base_url, ("https", "http"), "the client's address")
+        self._proxy = None if proxy is None else _address(proxy, ("http",), "the proxy's address")
+        self._extra = dict(headers or {})
+        self._session = Session(admin, password, token)
+        self._recording = Recording(recorder, name, self.tls.curl_options())
+        for secret in (password, token, *self._extra.values(), self._proxy and self._proxy.password):
+            if secret:
+                recorder.add_secret(secret)
+        self._open()
+
+    def _open(self) -> None:
+        self._lock = threading.RLock()
+        self._transport = BoundedTransport(self._base, self.tls, self._proxy)
+        self._client = httpx.Client(
+            transport=self._transport,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity", "User-Agent": "pytest-wa-settings"},
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The address, without a slash at its end."""
+        return str(self._base).rstrip("/")
+
+    def clone(self) -> Driver:
+        """A driver for another thread: a connection of its own, the same credentials, token and recorder."""
+        twin = object.__new__(Driver)
+        twin.__dict__.update(self.__dict__)
+        twin._open()
+        return twin
+
+    def parallel(self, count: int) -> list[Driver]:
+        """`count` clones; whoever asked for them closes them."""
+        return [self.clone() for _ in range(count)]
+
+    def close(self) -> None:
+        """Ends the connection; the driver can still be used and then connects again."""
+        with self._lock:
+            self._transport.close()
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # tokens
+
+    def session_token(self) -> str | None:
+        """The administrator's token as it is held now: the fixed one, the last login's, or None."""
+        return self._session.fixed or self._session.current
+
+    def forget_token(self) -> None:
+        """Lets go of the token of the last login, so that the next call as ADMIN logs in."""
+        self._session.current = None
+
+    def login(
+        self,
+        username: str | None = None,
+        password: str | None = None,
+        new_password: str | None = None,
+        *,
+        remember: bool = True,
+        timeout: float | None = None,
+    ) -> Answer:
+        """POST /v1/users/login; the first one must bring `new_password` (api 1.1).
+
+        Without names it is the administrator's. `remember` keeps an administrator's token (and new password)
+        for the calls as ADMIN.
+        """
+        session = self._session
+        name = session.admin if username is None else username
+        known = session.password if password is None else password
+        if known is None:
+            raise WireError(
+                f"no password is known for the account {name} of {self.name}",
+                "give the administrator's password or a fixed token",
+            )
+        for secret in (known, new_password):
+            if secret:
+                self.recorder.add_secret(secret)
+        answer = self.login_as(name, known, new_password, timeout=timeout)
+        if answer.ok and answer.token is not None:
+            self.recorder.add_secret(answer.token)
+            if remember and name == session.admin:
+                session.password = new_password if new_password is not None else known
+                session.current = answer.token if _sendable(answer.token) else None
+        return answer
+
+    def _renewed(self, held: str | None, timeout: float | None) -> tuple[str | None, Answer | None]:
+        """The token that replaces `held`, or None with the login that failed."""
+        session = self._session
+        with session.lock:
+            if session.current is not None and session.current != held:
+                return session.current, None
+            answer = self.login(timeout=timeout)
+            if answer.ok and session.current is not None and answer.token == session.current:
+                return session.current, None
+            session.current = None
+            return None, answer
+
+    # requests
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = UNSET,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | Token = ADMIN,
+        timeout: float | None = None,
+        fresh: bool = False,
+        repeatable: bool | None = None,
+    ) -> Answer:
+        """The answer to a request, whatever it is.
+
+        As ADMIN it logs in when no token is held, and on a 401 once again; if that fails, the answer is the
+        login's when it asks for patience (429, 503, 1017), else one whose failure is `login failed: …`.
+        `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
+        connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS.
+        """
+        body, kind = _body(json, content)
+        again = method in REPEATABLE if repeatable is None else repeatable
+        plan = Plan(self.timeout if timeout is None else timeout, again, fresh)
+        given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
+        secrets = secrets_in(parse_json(body or b"") if json is UNSET else json)
+
+        for secret in secrets:
+            self.recorder.add_volatile_secret(secret)
+
+        def send(held: str | None) -> Answer:
+            return self._send(
+                path, self._prepare(method, path, body, self._headers(given, held), plan), secrets
+            )
+
+        with self._lock:
+            if token is NO_TOKEN:
+                return send(None)
+            if token is not ADMIN or self._session.fixed is not None:
+                return send(self._session.fixed if token is ADMIN else str(token))
+            held = self._session.current
+            if held is None:
+                held, failed = self._renewed(None, timeout)
+                if failed is not None:
+                    return _login_failed(failed)
+            answer = send(held)
+            if answer.status == 401 and answer.failure is None:
+                held, failed = self._renewed(held, timeout)
+                if failed is None:
+                    answer = send(held)
+            return answer
+
+    def compose(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = UNSET,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | Token = ADMIN,
+    ) -> bytes:
+        """The bytes of a whole request, to be damaged or cut and given to `send_raw`.
+
+        As ADMIN it carries the token that is held, logging in for one if there is none; where that fails it
+        carries none.
+        """
+        body, kind = _body(json, content)
+        if token is ADMIN and self.session_token() is None:
+            self.login()
+        held = self.session_token() if token is ADMIN else None if token is NO_TOKEN else str(token)
+        given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
+        request = self._prepare(method, path, body, self._headers(given, held), Plan(self.timeout, False))
+        target = request.url.raw_path.decode("ascii")
+        return raw.serialize(
+            method, target, request.url.netloc.decode("ascii"), request.headers.raw, body or b""
+        )
+
+    def send_raw(
+        self,
+        data: bytes,
+        *,
+        timeout: float | None = None,
+        cut_after: int | None = None,
+        secrets: Sequence[str] = (),
+    ) -> Answer:
+        """The answer to `data`, sent as it is (inside TLS) on a connection of its own.
+
+        With `cut_after` only so many first bytes are sent, then the connection is closed without waiting:
+        the answer's failure is `cut off by the suite`. `secrets` are texts in `data` that errors might echo.
+        """
+        for secret in secrets:
+            self.recorder.add_volatile_secret(secret)
+        sent = raw.describe(data, self.base_url, cut_after, secrets)
+        limit = self.timeout if timeout is None else timeout
+        return self._recording.keep(sent, lambda: raw.ask(self._transport, data, limit, cut_after))
+
+    def _headers(self, given: Mapping[str, str], token: str | None) -> dict[str, str]:
+        merged = dict(self._extra)
+        if token is not None:
+            merged["Authorization"] = f"Bearer {token}"
+        for name, value in given.items():
+            for known in [key for key in merged if key.lower() == name.lower()]:
+                del merged[known]
+            merged[name] = value
+        return merged
+
+    def _prepare(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], plan: Plan
+    ) -> httpx.Request:
+        try:
+            return self._client.build_request(
+                method,
+                self.base_url + path,
+                content=body,
+                headers=[(k.encode("ascii"), v.strip(" \t").encode()) for k, v in headers.items()],
+                extensions={"plan": plan},
+            )
+        except (httpx.InvalidURL, UnicodeError):
+            raise WireError(
+                "a request cannot be sent as HTTP/1.1: its path or a header holds a forbidden character",
+                "check the path, the token and the extra headers",
+            ) from None
+
+    def _send(self, path: str, request: httpx.Request, secrets: list[str]) -> Answer:
+        body = request.content
+        sent = Sent(
+            method=request.method,
+            path=path,
+            url=str(request.url),
+            headers=request.headers.raw,
+            text=self.recorder.redact.content(body, secrets),
+            secrets=secrets,
+        )
+        return self._recording.keep(sent, lambda: self._ask(request))
+
+    def _ask(self, request: httpx.Request) -> Reply:
+        response = self._client.send(request, stream=True)
+        received = response.headers.raw
+        content = b"".join(response.iter_raw())
+        encoding = response.headers.get("content-encoding", "")
+        if encoding:
+            try:
+                content = decode(content, encoding, MAX_BODY)
+            except Undecodable as error:
+                failure = broken(str(error))
+                failure.status, failure.headers = response.status_code, received
+                raise failure from None
+        return response.status_code, received, content
+
+
+def _body(json: object, content: bytes | None) -> tuple[bytes | None, str | None]:
+    if json is UNSET:
+        return content, "application/json" if content is not None else None
+    try:
+        return dump_json(json), "application/json"
+    except (ValueError, TypeError, RecursionError):
+        raise WireError(
+            "a value cannot be carried by JSON", "pass it as `content`, already as bytes"
+        ) from None
+
+
+def _login_failed(login: Answer) -> Answer:
+    """The answer to a call that could not be made because logging in did not work."""
+    if login.failure is not None or login.status in (429, 503) or 1017 in login.codes:
+        return login
+    why = f"status {login.status}" if not login.ok else f"status {login.status} without a usable token"
+    values: dict[str, Any] = {
+        "method": login.method,
+        "path": login.path,
+        "headers": login.headers,
+        "seconds": login.seconds,
+        "exchange": login.exchange,
+    }
+    return Answer(
+        status=None,
+        content=b"",
+        failure=f"login failed: {why}",
+        failure_kind="login",
+        explanation=f"the administrator's login answered {why}",
+        **values,
+    )
+
+
+def _sendable(token: str) -> bool:
+    return len(token) <= MAX_TOKEN and token.isascii() and token.isprintable() and " " not in token
+
+
+def _address(text: str, schemes: tuple[str, ...], what: str) -> httpx.URL:
+    remedy = f"write it as {schemes[0]}://host:port"
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError):
+        raise WireError(f"{what} is no URL", remedy) from None
+    if url.scheme not in schemes or not url.host:
+        raise WireError(f"{what} must begin with {' or '.join(s + '://' for s in schemes)}", remedy)
+    if len(schemes) > 1 and (url.userinfo or url.query or url.fragment):
+        raise WireError(f"{what} holds more than host, port and path", remedy)
+    return url

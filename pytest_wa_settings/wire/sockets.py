@@ -1,0 +1,116 @@
+"""Opens sockets to a client: past a proxy, into TLS, within the time of the exchange."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import h11
+import httpx
+
+from .limits import MAX_HEAD, Budget, Failure
+from .tls import explain
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a connection goes: host, port, TLS or not, and the proxy in between."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext | None
+    proxy: httpx.URL | None = None
+
+
+def open_socket(target: Target, budget: Budget) -> socket.socket:
+    """A connected socket to `target`, through its proxy and with TLS where asked for; raises Failure."""
+    via = target.proxy
+    host, port = (via.host, via.port or 80) if via is not None else (target.host, target.port)
+    sock = _connect(host, port, budget)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if via is not None and target.context is not None:
+            _tunnel(sock, target, via, budget)
+        if target.context is not None:
+            sock = _handshake(sock, target, target.context, budget)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _connect(host: str, port: int, budget: Budget) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise Failure("connect", "host not found", f"no address is known for the host {host}") from None
+    refusal: OSError | None = None
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(budget.remaining() / (len(found) - number))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            refusal = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    if isinstance(refusal, TimeoutError):
+        raise budget.over()
+    if isinstance(refusal, ConnectionRefusedError):
+        where = f"nothing listens at {host} port {port}"
+        raise Failure("refused", "connection refused", where)
+    why = (refusal.strerror if refusal else None) or "unreachable"
+    raise Failure("connect", f"cannot connect: {why}", f"{host} port {port} cannot be reached ({why})")
+
+
+def _handshake(sock: socket.socket, target: Target, context: ssl.SSLContext, budget: Budget) -> socket.socket:
+    budget.doing = "connected, but the TLS handshake did not end"
+    try:
+        sock.settimeout(budget.remaining())
+        return context.wrap_socket(sock, server_hostname=target.host)
+    except TimeoutError:
+        raise budget.over() from None
+    except ssl.SSLError as error:
+        why = explain(error)
+    except ConnectionError:
+        why = "the server closed the connection during the handshake"
+    except (OSError, ValueError, UnicodeError) as error:
+        why = f"the handshake failed ({type(error).__name__})"
+    raise Failure("tls", f"TLS failure: {why}", f"no TLS connection could be made: {why}")
+
+
+def _tunnel(sock: socket.socket, target: Target, via: httpx.URL, budget: Budget) -> None:
+    budget.doing = "the proxy did not open a tunnel"
+    where = f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    request = h11.Request(
+        method=b"CONNECT", target=where.encode(), headers=[(b"Host", where.encode()), *proxy_headers(via)]
+    )
+    try:
+        sock.settimeout(budget.remaining())
+        sock.sendall((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
+        while (event := http.next_event()) is h11.NEED_DATA:
+            sock.settimeout(budget.remaining())
+            # One byte at a time: what follows the proxy's head belongs to TLS.
+            http.receive_data(sock.recv(1))
+    except TimeoutError:
+        raise budget.over() from None
+    except (OSError, h11.RemoteProtocolError):
+        raise Failure("connect", "the proxy failed", "the proxy closed the connection or is none") from None
+    status = event.status_code if isinstance(event, h11.Response | h11.InformationalResponse) else 0
+    if not 200 <= status < 300:
+        raise Failure("connect", f"the proxy refused: {status}", f"the proxy answered {status} to CONNECT")
+
+
+def proxy_headers(via: httpx.URL) -> list[tuple[bytes, bytes]]:
+    """The Proxy-Authorization header that the proxy's own address asks for, if any."""
+    if not via.userinfo:
+        return []
+    return [(b"Proxy-Authorization", b"Basic " + b64encode(unquote(via.userinfo.decode()).encode()))]

@@ -1,0 +1,123 @@
+"""The httpx transport of the driver: one keep-alive connection, and no request sent twice by accident."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import h11
+import httpx
+
+from .connection import Connection, Head
+from .errors import WireError
+from .limits import Budget, Failure
+from .sockets import Target, proxy_headers
+from .tls import Tls, context_for
+
+IDLE_REPEATABLE = 4.0
+IDLE_ONCE = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one request may be sent; travels in the httpx request's extensions under `plan`.
+
+    `repeatable`: sending it twice does no harm, so that a keep-alive connection found dead may cost a second
+    try. `fresh`: on a new connection in any case.
+    """
+
+    timeout: float
+    repeatable: bool
+    fresh: bool = False
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """Sends requests over one connection at a time; raises Failure when no whole answer came."""
+
+    def __init__(self, base: httpx.URL, tls: Tls, proxy: httpx.URL | None) -> None:
+        secure = base.scheme == "https"
+        self.target = Target(
+            host=base.raw_host.decode("ascii").strip("[]"),
+            port=base.port or (443 if secure else 80),
+            context=context_for(tls) if secure else None,
+            proxy=proxy,
+        )
+        self._connection: Connection | None = None
+        self._closes_unannounced = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer to `request`, whose `plan` extension says how it may be sent."""
+        plan: Plan = request.extensions["plan"]
+        budget = Budget(plan.timeout)
+        connection = self._kept(plan)
+        if connection is not None:
+            try:
+                return self._exchange(connection, request, budget)
+            except Failure as failure:
+                if failure.kind == "closed" and failure.untouched:
+                    self._closes_unannounced = True
+                    if not plan.repeatable:
+                        raise
+                else:
+                    raise
+        return self._exchange(Connection(self.target, budget), request, budget)
+
+    def send_raw(self, data: bytes, timeout: float, cut_after: int | None) -> Head | None:
+        """The answer to `data` on a connection of its own; None if the request was cut off on purpose."""
+        budget = Budget(timeout)
+        connection = Connection(self.target, budget)
+        try:
+            if cut_after is None:
+                return connection.exchange_raw(data, budget)
+            connection.send_only(data[:cut_after], budget)
+            return None
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Ends the kept connection, if there is one; the transport can be used again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _kept(self, plan: Plan) -> Connection | None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return None
+        idle = time.monotonic() - connection.last_used
+        limit = IDLE_REPEATABLE if plan.repeatable else IDLE_ONCE
+        if plan.fresh or idle > limit or (self._closes_unannounced and not plan.repeatable):
+            connection.close()
+            return None
+        if not connection.alive():
+            # It promised to stay open and did not: do not trust it again with what must go out only once.
+            self._closes_unannounced = True
+            connection.close()
+            return None
+        return connection
+
+    def _exchange(self, connection: Connection, request: httpx.Request, budget: Budget) -> httpx.Response:
+        target = request.url.raw_path
+        headers = list(request.headers.raw)
+        proxy = self.target.proxy
+        if proxy is not None and self.target.context is None:
+            target = b"http://" + request.url.netloc + target
+            headers += proxy_headers(proxy)
+        try:
+            head = connection.exchange(request.method.encode(), target, headers, request.content, budget)
+        except h11.LocalProtocolError:
+            connection.close()
+            raise WireError(
+                "a request cannot be sent as HTTP/1.1: its path or a header holds a forbidden character",
+                "check the token and the extra headers for line breaks and control characters",
+            ) from None
+        except BaseException:
+            connection.close()
+            raise
+        if connection.reusable():
+            self._connection = connection
+        else:
+            connection.close()
+        return httpx.Response(
+            head.status, headers=head.headers, stream=httpx.ByteStream(bytes(head.body)), request=request
+        )
