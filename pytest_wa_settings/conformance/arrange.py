@@ -1,4 +1,4 @@
-"""The steps on the way to a judgement: plant, back up, restore, come back; a step that fails is *not tested*."""
+"""The steps on the way to a judgement; one that fails leaves its clause *not tested*."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
 _UNCHANGED_WITHIN = 3.0
-"""Seconds that a client may take to be as before (health may say `connecting` while it looks at a restore)."""
+"""Seconds that a client may take to be as before: health may say `connecting` meanwhile."""
 
 
 _RESTORES_FOR_THE_REST = 14
@@ -202,7 +202,7 @@ class Refusals:
         """One call that must be refused.
 
         Raises:
-            FindingError: it was accepted, or it changed the client. An accepted one leaves the client serving.
+            FindingError: it was accepted (then the client is made to serve again), or it changed the client.
         """
         start = time.monotonic()
         answer = call()

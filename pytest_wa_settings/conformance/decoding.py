@@ -17,6 +17,7 @@ from dataclasses import dataclass
 _RUN = re.compile(r"[A-Za-z0-9+/_]+(?:-{1,2}[A-Za-z0-9+/_]+)*-{0,2}={0,2}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _HEX = frozenset("0123456789abcdefABCDEF")
+_SURELY_HEX = 32
 _MOST_VIEWS = 4000
 _MOST_BYTES = 4_000_000
 
@@ -81,7 +82,7 @@ def longest_run(text: str) -> Run:
 
 
 def lenient_base64(text: str) -> bytes:
-    """The bytes that a forgiving decoder reads: both alphabets, junk skipped, padding ends it, odd bits dropped."""
+    """The bytes that a forgiving decoder reads: both alphabets, junk skipped, up to the padding."""
     body = text.split("=", 1)[0].replace("-", "+").replace("_", "/")
     kept = "".join(character for character in body if character in _BASE64)
     if len(kept) % 4 == 1:
@@ -90,7 +91,7 @@ def lenient_base64(text: str) -> bytes:
 
 
 def lenient_hex(text: str) -> bytes:
-    """The bytes that a forgiving decoder reads: any case, ends at the first other character or half a byte."""
+    """The bytes that a forgiving decoder reads: any case, up to the first other character."""
     body = re.match(r"[0-9a-fA-F]*", text)
     digits = body.group() if body else ""
     return bytes.fromhex(digits[: len(digits) // 2 * 2])
@@ -121,6 +122,8 @@ def _same_decoded(one: str, other: str, depth: int) -> bool:
     for alphabet, decode in ((_HEX, lenient_hex), (_BASE64 | set("-_"), lenient_base64)):
         if len(one.rstrip("=")) < 2 or not set(one.rstrip("=")) <= alphabet:
             continue
+        if alphabet is not _HEX and len(one) >= _SURELY_HEX and set(one) <= _HEX:
+            continue  # base64 of this length with hex digits alone does not happen
         left, right = decode(one), decode(other)
         if left == right:
             return True

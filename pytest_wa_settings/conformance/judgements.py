@@ -188,7 +188,8 @@ def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]
     if any(agree(leaves, state.values, after.values) for _, state in states):
         return None
     counts = ", ".join(
-        f"{sum(agree([leaf], state.values, after.values) for leaf in leaves)} of {len(leaves)} fields as in {name}"
+        f"{sum(agree([leaf], state.values, after.values) for leaf in leaves)} of {len(leaves)} fields"
+        f" as in {name}"
         for name, state in states
     )
     expected = " or ".join(name for name, _ in states) + ", whole"

@@ -23,7 +23,7 @@ def version_numbers(version: str | None) -> tuple[int, ...] | None:
 
 
 def gives_new_code(version: str | None) -> bool | None:
-    """Whether a restore of this version gives contacts a new code (from v2.31.4); None where it is unknown."""
+    """Whether a restore of this version gives contacts a new code (from v2.31.4); None: unknown."""
     numbers = version_numbers(version)
     return None if numbers is None else numbers >= (2, 31, 4)
 

@@ -75,7 +75,7 @@ def test_a_stopped_client_gives_no_backup(wa_case: Case) -> None:
             answer = client.driver.backup(record.backup.password)
     if answer is None:
         raise NotTested(
-            'the app was not seen stopped: add restart_policy = "no" to its entry where nothing brings it back'
+            'the app was not seen stopped: add restart_policy = "no" where nothing brings it back'
         )
     if record.went_down or not answer.ok:
         settle(refused("BACKUP-3", "backup on a client that a restore had stopped", answer))

@@ -153,7 +153,7 @@ def test_a_backup_restores_on_every_number_of_shards(wa_case: Case) -> None:
 
 
 def _round_trip(case: Case, setup: Setup) -> None:
-    """Backs up and restores on one setup: a new machine of the same one if there is one, else the same client."""
+    """Backs up and restores on one setup: on a new machine if there is one, else on the same client."""
     sent = f"a backup from {told(setup)}, restored on {told(setup)}"
     target = Need("unregistered", shards=setup[0], multiconnect=setup[1], exclusive=True, consumes=True)
     with ExitStack() as leases:

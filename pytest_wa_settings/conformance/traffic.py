@@ -1,4 +1,4 @@
-"""Messages and callbacks around a migration, told apart by text and by path (clauses BACKUP-7 and BACKUP-8)."""
+"""Messages and callbacks around a migration, told apart by text and by path (BACKUP-7, BACKUP-8)."""
 
 from __future__ import annotations
 

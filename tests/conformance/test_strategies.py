@@ -1,0 +1,58 @@
+"""What the suite draws is a fair question: never the right password, never the same data."""
+
+from __future__ import annotations
+
+import base64
+import random
+
+import pytest
+
+from pytest_wa_settings.conformance.decoding import longest_run
+from pytest_wa_settings.conformance.strategies import base_passwords, damages, near_misses, one_password
+
+BASES = base_passwords(random.Random(3))
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_no_near_miss_is_the_password_itself_under_rfc_8265(name: str) -> None:
+    misses = list(near_misses(BASES[name]))
+    assert len(misses) > 20
+    assert not [miss.how for miss in misses if one_password(miss.password, BASES[name])]
+
+
+@pytest.mark.parametrize("cut", [8, 16, 32, 64, 72, 128, 255, 256])
+def test_each_length_that_clients_cut_at_is_missed(cut: int) -> None:
+    hows = {miss.how for base in BASES.values() for miss in near_misses(base)}
+    assert f"character {cut + 1} changed" in hows
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("e\u0301", "\u00e9"), ("a\u00a0b", "a b"), ("x", "x")],
+)
+def test_passwords_equal_under_rfc_8265_are_one(one: str, other: str) -> None:
+    assert one_password(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("ab", "aB"), ("ab", "ab "), ("ab", "ab\0"), ("\ufb01", "fi")],
+)
+def test_every_other_difference_makes_another_password(one: str, other: str) -> None:
+    assert not one_password(one, other)
+
+
+def test_damage_changes_the_bytes_of_every_region() -> None:
+    rng = random.Random(5)
+    raw, second = rng.randbytes(400), rng.randbytes(400)
+    data, other = base64.b64encode(raw).decode(), base64.b64encode(second).decode()
+    found = list(damages(data, other))
+    assert len(found) > 60
+    assert all(longest_run(damage.data).decoded() != raw for damage in found)
+    assert len({damage.how for damage in found}) == len(found)
+
+
+def test_data_of_no_known_encoding_is_damaged_as_text() -> None:
+    data = "".join(chr(0x4E00 + i) for i in range(200))
+    assert all(damage.data != data for damage in damages(data))
+    assert len(list(damages(data))) > 8
