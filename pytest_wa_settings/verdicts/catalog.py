@@ -208,7 +208,8 @@ def _needs(value: object, where: str) -> tuple[tuple[str, ...], ...]:
             if not isinstance(need, str) or not _NEED.fullmatch(need):
                 raise CatalogError(
                     f"{where} has the unknown need {need!r}.",
-                    "Known: registered, unregistered, restart, user, consumer, webhook, shards:N, version:A<B.",
+                    "Known are registered, unregistered, restart, user, consumer, webhook, "
+                    "shards:N and version:A<B.",
                 )
     return tuple(tuple(alternative) for alternative in value)
 
