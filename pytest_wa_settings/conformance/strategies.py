@@ -220,11 +220,16 @@ def _all_damages(data: str, other: str | None) -> Iterator[Damage]:
 def _byte_damages(run: Run, raw: bytes) -> Iterator[Damage]:
     size = len(raw)
     places = {
-        "the first byte": 0, "the second byte": 1, "byte 5": 4, "byte 9": 8, "byte 17": 16, "byte 33": 32, "byte 49": 48,
-        "a byte at a quarter": size // 4, "a byte in the middle": size // 2, "a byte at three quarters": size * 3 // 4,
-        "the 33rd byte from the end": size - 33, "the 17th byte from the end": size - 17,
-        "the 16th byte from the end": size - 16, "the 9th byte from the end": size - 9, "the last but one byte": size - 2, "the last byte": size - 1,
-    }  # fmt: skip
+        "the first byte": 0,
+        "the second byte": 1,
+        "a byte at a quarter": size // 4,
+        "a byte in the middle": size // 2,
+        "a byte at three quarters": size * 3 // 4,
+        "the last but one byte": size - 2,
+        "the last byte": size - 1,
+    }
+    places |= {f"byte {at + 1}": at for at in (4, 8, 16, 32, 48)}
+    places |= {f"byte {back} from the end": size - back for back in (9, 16, 17, 33)}
     for name, at in places.items():
         if 0 <= at < size:
             for bit, told in ((0x01, "one bit of"), (0x80, "the high bit of")):
@@ -316,26 +321,29 @@ def flip(raw: bytes, at: int, bits: int) -> bytes:
 
 
 def drawn_damage(data: str) -> st.SearchStrategy[Damage]:
-    """Damage at a drawn place: a byte changed, bytes removed or added; of the text where it is no known encoding."""
+    """Damage at a drawn place: a byte changed, bytes removed or added."""
     run = longest_run(data)
     raw = run.decoded()
     if raw is None:
         return st.integers(0, len(data) - 1).map(
             lambda at: Damage(f"character {at + 1} missing", data[:at] + data[at + 1 :])
         )
-    at = st.integers(0, len(raw) - 1)
-    changed = st.builds(
-        lambda i, bits: Damage(f"byte {i + 1} of {len(raw)} changed by {bits:#04x}", run.encode(flip(raw, i, bits))),
-        at, st.integers(1, 255),
-    )  # fmt: skip
-    removed = st.builds(
-        lambda i, n: Damage(f"{n} bytes missing after byte {i} of {len(raw)}", run.encode(raw[:i] + raw[i + n :])),
-        at, st.integers(1, 40),
-    )  # fmt: skip
-    added = st.builds(
-        lambda i, more: Damage(f"{len(more)} bytes added after byte {i} of {len(raw)}", run.encode(raw[:i] + more + raw[i:])),
-        at, st.binary(min_size=1, max_size=20),
-    )  # fmt: skip
+
+    def change(at: int, bits: int) -> Damage:
+        return Damage(f"byte {at + 1} of {len(raw)} changed by {bits:#04x}", run.encode(flip(raw, at, bits)))
+
+    def remove(at: int, count: int) -> Damage:
+        left = raw[:at] + raw[at + count :]
+        return Damage(f"{count} bytes missing after byte {at} of {len(raw)}", run.encode(left))
+
+    def add(at: int, more: bytes) -> Damage:
+        longer = raw[:at] + more + raw[at:]
+        return Damage(f"{len(more)} bytes added after byte {at} of {len(raw)}", run.encode(longer))
+
+    place = st.integers(0, len(raw) - 1)
+    changed = st.builds(change, place, st.integers(1, 255))
+    removed = st.builds(remove, place, st.integers(1, 40))
+    added = st.builds(add, place, st.binary(min_size=1, max_size=20))
     return st.one_of(changed, removed, added).filter(
         lambda damage: not could_mean_the_same(data, damage.data)
     )
