@@ -133,7 +133,8 @@ class Traffic:
         assert self.webhook is not None
         headers = {"Content-Type": "text/plain"}
         certificate = self.webhook.ca_pem
-        client.ask("POST", "/v1/certificates/webhooks/ca", content=certificate.encode(), headers=headers)
+        if certificate:
+            client.ask("POST", "/v1/certificates/webhooks/ca", content=certificate.encode(), headers=headers)
         body = {"webhooks": {"url": self.webhook.url(path)}}
         answer = client.ask("PATCH", "/v1/settings/application", json=body)
         return answer.ok

@@ -1,0 +1,255 @@
+"""The client's life as a state machine: sequences of backups and restores that no one wrote by hand.
+
+A small model beside the client says after each step what must be readable. Every finding names the clause
+that the broken step belongs to; the test only widens those clauses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from contextlib import ExitStack
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from pytest_wa_settings.conformance.arrange import (
+    Backup,
+    a_password,
+    come_back,
+    plant_other_values,
+    read_unchanged,
+    take_backup,
+)
+from pytest_wa_settings.conformance.decoding import longest_run
+from pytest_wa_settings.conformance.judgements import agree, came, refused, restored, settle
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.strategies import flip
+from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
+
+_STEPS = 10
+_MOST_BACKUPS = 4
+_SHRINK_SECONDS = 8.0
+
+
+class Life:
+    """One run's client, and what the model needs of it; a fresh one for every example."""
+
+    def __init__(self, case: Case, leases: ExitStack) -> None:
+        self.case = case
+        self.leases = leases
+        self.client: Client = leases.enter_context(case.testbed.lease(Need(exclusive=True)))
+        self.rng = random.Random(case.test_seed)
+        self.states: list[Snapshot] = [read(self.client)]
+        self.backups: list[Backup] = []
+        self.restored: set[str] = set()
+        self.steps: list[str] = []
+
+    @property
+    def now(self) -> Snapshot:
+        """What must be readable now."""
+        return self.states[-1]
+
+    def told(self, finding: Finding | None) -> None:
+        """Raises the finding with the sequence of steps that led to it."""
+        if finding is not None:
+            settle(dataclasses.replace(finding, example="; ".join(self.steps)))
+
+    def change(self) -> None:
+        self.steps.append("change the settings")
+        self.states.append(plant_other_values(self.client, self.rng, "application"))
+
+    def back_up(self, letter: str) -> None:
+        self.steps.append(f"back up with password {letter}")
+        self.backups.append(take_backup(self.client, "aA1!wa-settings-of-" + letter, at=self.now))
+
+    def restore(self, which: int) -> None:
+        number = which % len(self.backups)
+        backup = self.backups[number]
+        self.steps.append(f"restore backup {number + 1}")
+        answer = self.client.restore(backup.password, backup.data)
+        if answer.answered and not answer.ok:
+            clause = "RESTORE-13" if backup.data in self.restored else "RESTORE-8"
+            self.told(Finding(clause, "restore of a good backup", "it is accepted", came(answer), (answer,)))
+        self.restored.add(backup.data)
+        come_back(self.client)
+        self._judge_restored(backup)
+
+    def _judge_restored(self, backup: Backup) -> None:
+        after = read(self.client)
+        finding = restored("RESTORE-2", backup.at.of("application"), after, where="after the restore")
+        if finding is not None and self._is_another_state(backup, after):
+            sent = "a restore after several backups"
+            observed = "the state of another backup, or from before the restore"
+            finding = Finding("BACKUP-9", sent, "the state at this backup", observed, after.answers)
+        self.told(finding)
+        self.states.append(after)
+
+    def _is_another_state(self, backup: Backup, after: Snapshot) -> bool:
+        leaves = list(backup.at.of("application"))
+        return any(agree(leaves, state.values, after.values) for state in self.states)
+
+    def refuse(self, kind: str, which: int) -> None:
+        backup = self.backups[which % len(self.backups)]
+        self.steps.append(f"restore with {kind}")
+        clause, password, data = {
+            "a wrong password": ("RESTORE-5", backup.password + "x", backup.data),
+            "damaged data": ("RESTORE-6", backup.password, damaged(backup.data)),
+            "data cut short": ("RESTORE-6", backup.password, backup.data[: len(backup.data) // 2]),
+        }[kind]
+        answer = self.client.restore(password, data)
+        finding = refused(clause, f"restore with {kind}", answer)
+        if finding is not None:
+            come_back(self.client)
+            self.told(finding)
+        try:
+            read_unchanged(clause, f"restore with {kind}", self.client, self.now, (answer,))
+        except FindingError as error:
+            self.told(error.finding)
+
+    def restart(self) -> None:
+        self.steps.append("start again")
+        self.client.restart()
+        after = read(self.client)
+        if self.restored:
+            wanted = self.now.of("application")
+            finding = restored("RESTORE-10", wanted, after, where="after one more start")
+            self.told(finding)
+        self.states.append(after)
+
+    def move(self, which: int) -> None:
+        """Goes on, on a new machine."""
+        backup = self.backups[which % len(self.backups)]
+        self.steps.append("restore on a new machine")
+        new = self.leases.enter_context(
+            self.case.testbed.lease(Need("unregistered", exclusive=True, consumes=True))
+        )
+        answer = new.restore(backup.password, backup.data)
+        if answer.answered and not answer.ok:
+            self.told(
+                Finding("RESTORE-9", "restore on a new machine", "it is accepted", came(answer), (answer,))
+            )
+        come_back(new, see="RESTORE-9")
+        self.client = new
+        self.restored.add(backup.data)
+        self._judge_restored(backup)
+
+
+def damaged(data: str) -> str:
+    """The data with one bit of its middle byte changed (of its text, where it is no known encoding)."""
+    run = longest_run(data)
+    raw = run.decoded()
+    if raw:
+        return run.encode(flip(raw, len(raw) // 2, 1))
+    middle = len(data) // 2
+    return data[:middle] + data[middle + 8 :]
+
+
+def machine_of(case: Case) -> type[RuleBasedStateMachine]:
+    """The state machine over this case's clients."""
+    began: list[float] = []
+
+    class ClientLife(RuleBasedStateMachine):
+        life: Life
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.leases = ExitStack()
+            self.over = bool(began) and time.monotonic() - began[0] > _SHRINK_SECONDS
+
+        @initialize()
+        def begin(self) -> None:
+            if not self.over:
+                self.life = Life(case, self.leases)
+                case.count_examples()
+
+        def _step(self, name: str, *arguments: object) -> None:
+            if self.over:
+                return
+            try:
+                getattr(self.life, name)(*arguments)
+            except FindingError as error:
+                began.append(time.monotonic())
+                case.record(error.finding)
+                raise
+
+        @rule()
+        def change(self) -> None:
+            self._step("change")
+
+        @precondition(lambda self: self.over or len(self.life.backups) < _MOST_BACKUPS)
+        @rule(letter=st.sampled_from("ABC"))
+        def back_up(self, letter: str) -> None:
+            self._step("back_up", letter)
+
+        @precondition(lambda self: self.over or self.life.backups)
+        @rule(which=st.integers(0, _MOST_BACKUPS))
+        def restore(self, which: int) -> None:
+            self._step("restore", which)
+
+        @precondition(lambda self: self.over or self.life.backups)
+        @rule(
+            kind=st.sampled_from(["a wrong password", "damaged data", "data cut short"]),
+            which=st.integers(0, _MOST_BACKUPS),
+        )
+        def refuse(self, kind: str, which: int) -> None:
+            self._step("refuse", kind, which)
+
+        @rule()
+        def restart(self) -> None:
+            self._step("restart")
+
+        @precondition(lambda self: self.over or self.life.backups)
+        @rule(which=st.integers(0, _MOST_BACKUPS))
+        def move(self, which: int) -> None:
+            self._step("move", which)
+
+        def teardown(self) -> None:
+            self.leases.close()
+
+    return ClientLife
+
+
+@pytest.mark.wa_clause("RESTORE-2", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-5", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-6", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-8", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-9", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-10", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-13", consumes=True, widens=True)
+@pytest.mark.wa_clause("BACKUP-9", consumes=True, widens=True)
+def test_any_sequence_of_backups_and_restores(wa_case: Case) -> None:
+    if not wa_case.testbed.managed:
+        raise NotTested("sequences need clients that the testbed starts itself, in any number")
+    configured = hypothesis.settings(
+        max_examples=max(1, wa_case.examples // 10),
+        stateful_step_count=_STEPS,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    machine = hypothesis.seed(wa_case.test_seed)(machine_of(wa_case))
+    try:
+        run_state_machine_as_test(machine, settings=configured)
+    except FindingError as error:
+        raise FindingError(error.finding) from None
+    except Flaky:
+        if not wa_case.recorded:
+            raise
+        raise FindingError(wa_case.recorded[-1]) from None
