@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -99,7 +99,7 @@ def judged_with(function: Callable[[Value], None]) -> Callable[..., None]:
     return example
 
 
-class _Memory:
+class _Memory(Generic[Value]):
     """Runs a property and remembers what failed, so that shrinking is bounded and cannot flake."""
 
     def __init__(self, prop: Callable[[Value], None]) -> None:

@@ -130,7 +130,7 @@ def _one_case(text: str, direction: int) -> str:
     return text[:at] + text[at].swapcase() + text[at + 1 :]
 
 
-PASSWORD_CHARACTERS = st.characters(exclude_categories=("Cs",))
+PASSWORD_CHARACTERS = st.characters(exclude_categories=["Cs"])
 
 
 def passwords(*, shortest: int = 0, longest: int = 300) -> st.SearchStrategy[str]:
@@ -377,7 +377,7 @@ _JSON_VALUES = st.recursive(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=("Cs",)), max_size=30),
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -62,9 +63,7 @@ def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
         refusals = Refusals(wa_case, "ACCESS-3", client)
         for name, token in bad_tokens(client, rng_of(wa_case)):
             sent = f"restore of a good backup with {name}"
-            answer = refusals.judge(
-                sent, lambda t=token: client.restore(backup.password, backup.data, token=t)
-            )
+            answer = refusals.judge(sent, partial(client.restore, backup.password, backup.data, token=token))
             settle(unauthorized("ACCESS-3", sent, answer))
         refusals.finish(backup)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
@@ -138,7 +140,7 @@ def test_backup_without_a_password_is_refused(wa_case: Case) -> None:
         refusals = Refusals(wa_case, "BACKUP-5", client)
         for name, body in (("no member", {}), ("only another member", {"passwort": "aA1!wa-settings-0000"})):
             refusals.judge(
-                f"backup with {name}", lambda b=body: client.ask("POST", "/v1/settings/backup", json=b)
+                f"backup with {name}", partial(client.ask, "POST", "/v1/settings/backup", json=body)
             )
         refusals.finish()
 

@@ -26,7 +26,6 @@ from hypothesis.stateful import (
 
 from pytest_wa_settings.conformance.arrange import (
     Backup,
-    a_password,
     come_back,
     plant_other_values,
     read_unchanged,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from hypothesis import strategies as st
@@ -73,7 +74,7 @@ def _refused(case: Case, clause: str, source: Setup, targets: list[Setup]) -> in
             refusals = Refusals(case, clause, client, registered=client.state == "registered")
             refusals.judge(
                 f"a backup from {told(source)}, restored on {told(target)}",
-                lambda c=client: c.restore(backup.password, backup.data),
+                partial(client.restore, backup.password, backup.data),
                 example=f"{told(source)} on {told(target)}",
             )
             refusals.finish()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from pytest_wa_settings.conformance.arrange import Backup, Refusals, a_password, rng_of, take_backup
@@ -140,7 +142,7 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
             ),
         )
         for name, body in bodies:
-            refusals.judge(f"restore {name}", lambda b=body: client.restore_body(b))
+            refusals.judge(f"restore {name}", partial(client.ask, "POST", "/v1/settings/restore", json=body))
         refusals.finish(backup)
 
 
@@ -150,14 +152,14 @@ def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
         backup = take_backup(client, a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-15", client)
         for name, value in WRONG_TYPES:
-            refusals.judge(f"restore with {name} as password", lambda v=value: client.restore(v, backup.data))
-            refusals.judge(f"restore with {name} as data", lambda v=value: client.restore(backup.password, v))
+            refusals.judge(f"restore with {name} as password", partial(client.restore, value, backup.data))
+            refusals.judge(f"restore with {name} as data", partial(client.restore, backup.password, value))
         wrapped = [
             ("the right password in a list", [backup.password]),
             ("the right password's object", {"password": backup.password}),
         ]
         for name, value in wrapped:
-            refusals.judge(f"restore with {name}", lambda v=value: client.restore(v, backup.data))
+            refusals.judge(f"restore with {name}", partial(client.restore, value, backup.data))
         refusals.judge(
             "restore with the right data in a list", lambda: client.restore(backup.password, [backup.data])
         )
