@@ -18,7 +18,7 @@ from .recorder import Recorder
 from .recording import Recording, Reply, Sent
 from .redaction import secrets_in
 from .tls import Tls
-from .transport import BoundedTransport, Plan
+from .transport import BoundedTransport, Manners, Plan
 from .values import ADMIN, NO_TOKEN, UNSET, Answer, Token
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -68,6 +68,7 @@ class Driver(Calls):
         self._proxy = None if proxy is None else _address(proxy, ("http",), "the proxy's address")
         self._extra = dict(headers or {})
         self._session = Session(admin, password, token)
+        self._manners = Manners()
         self._recording = Recording(recorder, name, self.tls.curl_options())
         for secret in (password, token, *self._extra.values(), self._proxy and self._proxy.password):
             if secret:
@@ -76,7 +77,7 @@ class Driver(Calls):
 
     def _open(self) -> None:
         self._lock = threading.RLock()
-        self._transport = BoundedTransport(self._base, self.tls, self._proxy)
+        self._transport = BoundedTransport(self._base, self.tls, self._proxy, self._manners)
         self._client = httpx.Client(
             transport=self._transport,
             trust_env=False,

@@ -16,6 +16,7 @@ from .tls import Tls, context_for
 
 IDLE_REPEATABLE = 4.0
 IDLE_ONCE = 0.5
+FORGIVING = 10
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,26 @@ class Plan:
     fresh: bool = False
 
 
+@dataclass
+class Manners:
+    """How a server treats kept connections, as far as seen by all drivers of one client.
+
+    `kept` counts answers on a connection used before, `dropped` the connections closed without a word (a
+    restart does that too, so some are forgiven).
+    """
+
+    kept: int = 0
+    dropped: int = 0
+
+    def reliable(self) -> bool:
+        """Whether a kept connection may carry what must go out only once."""
+        return self.kept > FORGIVING * self.dropped
+
+
 class BoundedTransport(httpx.BaseTransport):
     """Sends requests over one connection at a time; raises Failure when no whole answer came."""
 
-    def __init__(self, base: httpx.URL, tls: Tls, proxy: httpx.URL | None) -> None:
+    def __init__(self, base: httpx.URL, tls: Tls, proxy: httpx.URL | None, manners: Manners) -> None:
         secure = base.scheme == "https"
         self.target = Target(
             host=base.raw_host.decode("ascii").strip("[]"),
@@ -43,7 +60,7 @@ class BoundedTransport(httpx.BaseTransport):
             proxy=proxy,
         )
         self._connection: Connection | None = None
-        self._closes_unannounced = False
+        self._manners = manners
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer to `request`, whose `plan` extension says how it may be sent."""
@@ -52,14 +69,16 @@ class BoundedTransport(httpx.BaseTransport):
         connection = self._kept(plan)
         if connection is not None:
             try:
-                return self._exchange(connection, request, budget)
+                response = self._exchange(connection, request, budget)
             except Failure as failure:
-                if failure.kind == "closed" and failure.untouched:
-                    self._closes_unannounced = True
-                    if not plan.repeatable:
-                        raise
-                else:
+                if failure.kind != "closed" or not failure.untouched:
                     raise
+                self._manners.dropped += 1
+                if not plan.repeatable:
+                    raise
+            else:
+                self._manners.kept += 1
+                return response
         return self._exchange(Connection(self.target, budget), request, budget)
 
     def send_raw(self, data: bytes, timeout: float, cut_after: int | None) -> Head | None:
@@ -85,16 +104,14 @@ class BoundedTransport(httpx.BaseTransport):
         if connection is None:
             return None
         idle = time.monotonic() - connection.last_used
-        limit = IDLE_REPEATABLE if plan.repeatable else IDLE_ONCE
-        if plan.fresh or idle > limit or (self._closes_unannounced and not plan.repeatable):
-            connection.close()
-            return None
-        if not connection.alive():
-            # It promised to stay open and did not: do not trust it again with what must go out only once.
-            self._closes_unannounced = True
-            connection.close()
-            return None
-        return connection
+        # What must go out only once takes a kept connection only where those are known to hold.
+        holds = self._manners.reliable() and idle <= IDLE_ONCE
+        if not plan.fresh and idle <= IDLE_REPEATABLE and (holds or plan.repeatable):
+            if connection.alive():
+                return connection
+            self._manners.dropped += 1
+        connection.close()
+        return None
 
     def _exchange(self, connection: Connection, request: httpx.Request, budget: Budget) -> httpx.Response:
         target = request.url.raw_path
