@@ -1,0 +1,159 @@
+"""A simulated WhatsApp network for one laboratory: who serves which number, and what contacts' phones see.
+
+Machines speak to it under /business/NUMBER/..., people look at phones under /contacts/WA_ID (the consumer
+view); the prefix /as/NUMBER fixes the business meant when the query does not name one. Nothing is stored
+on disk: the network lives as long as its laboratory.
+"""
+
+import argparse
+import hashlib
+import itertools
+import json
+import re
+import threading
+import time
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+HOLD = 2.0  # seconds that a machine's poll is held open
+
+
+class Network:
+    """The state that all machines and phones of a laboratory share."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.businesses = {}  # number -> {"machine", "identity", "inbox"}
+        self.contacts = {}  # wa_id -> {"notifications", "notices", "messages"}
+        self.latest = None
+        self.numbers = itertools.count(1)
+
+    def contact(self, wa_id):
+        return self.contacts.setdefault(wa_id, {"notifications": False, "notices": [], "messages": []})
+
+    def business(self, number):
+        return self.businesses.setdefault(number, {"machine": None, "identity": None, "inbox": []})
+
+    def present(self, number, machine, identity, claim):
+        """A machine says that it serves a number; True if it does from now on."""
+        with self.changed:
+            seat = self.business(number)
+            if seat["machine"] not in (None, machine) and not claim:
+                return False
+            if seat["identity"] not in (None, identity):
+                notice = {"type": "security_code_changed", "business": number,
+                          "at": datetime.now(timezone.utc).isoformat()}
+                for contact in self.contacts.values():
+                    if contact["notifications"]:
+                        contact["notices"].append(dict(notice))
+            seat["machine"], seat["identity"], self.latest = machine, identity, number
+            self.changed.notify_all()
+            return True
+
+    def poll(self, number, machine, done):
+        """Wait for what was written to a number; (still its machine, messages after `done`)."""
+        until = time.monotonic() + HOLD
+        with self.changed:
+            seat = self.business(number)
+            while seat["machine"] == machine:
+                seat["inbox"] = [message for message in seat["inbox"] if message["seq"] > done]
+                if seat["inbox"] or not self.changed.wait(max(0.0, until - time.monotonic())):
+                    break
+            return seat["machine"] == machine, list(seat["inbox"]) if seat["machine"] == machine else []
+
+    def send(self, number, machine, message):
+        with self.changed:
+            if self.business(number)["machine"] != machine:
+                return False
+            self.contact(message["to"])["messages"].append({**message, "from": number})
+            return True
+
+    def write(self, wa_id, number, text):
+        """A contact writes to the business."""
+        with self.changed:
+            seq = next(self.numbers)
+            message = {"id": f"in-{seq}", "seq": seq, "from": wa_id, "to": number, "type": "text",
+                       "text": {"body": text}, "timestamp": str(int(time.time()))}
+            self.contact(wa_id)["messages"].append({k: v for k, v in message.items() if k != "seq"})
+            self.business(number)["inbox"].append(message)
+            self.changed.notify_all()
+            return message["id"]
+
+    def view(self, wa_id, number, own_only):
+        with self.changed:
+            contact = self.contact(wa_id)
+            identity = self.businesses.get(number, {}).get("identity")
+            code = identity and str(int(hashlib.sha256(f"{identity}|{wa_id}".encode()).hexdigest(), 16))[:60]
+            keep = (lambda item: number in (item.get("business"), item.get("from"))) if own_only else bool
+            return {
+                "wa_id": wa_id, "security_code": code, "security_notifications": contact["notifications"],
+                "notices": [notice for notice in contact["notices"] if keep(notice)],
+                "messages": [message for message in contact["messages"] if keep(message)],
+            }
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    network: Network
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body):
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def serve(self):
+        try:
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.answer(*self.route(json.loads(raw) if raw else {}))
+        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+            self.answer(400, {"error": type(wrong).__name__})
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = serve
+
+    def route(self, body):
+        url, net = urlsplit(self.path), self.network
+        prefix = re.match(r"/as/(\d+)(?=/)", url.path)
+        path = url.path[prefix.end():] if prefix else url.path
+        number = parse_qs(url.query).get("business", [prefix[1] if prefix else net.latest])[0]
+        if found := re.fullmatch(r"/business/(\d+)/(\w+)", path):
+            number, verb = found.groups()
+            if verb in ("claim", "connect"):
+                held = net.present(number, body["machine"], body["identity"], verb == "claim")
+                return 200, {"held": held}
+            if verb == "poll":
+                held, messages = net.poll(number, body["machine"], body.get("done", 0))
+                return 200, {"held": held, "messages": messages}
+            if verb == "send":
+                return (200 if net.send(number, body["machine"], body["message"]) else 409), {}
+        if found := re.fullmatch(r"/contacts/\+?(\d{8,15})(/messages)?", path):
+            wa_id, messages = found.groups()
+            if messages and self.command == "POST":
+                return 201, {"id": net.write(wa_id, number, str(body["text"]))}
+            if not messages and self.command == "PUT":
+                with net.changed:
+                    net.contact(wa_id)["notifications"] = bool(body["security_notifications"])
+            if not messages and self.command in ("GET", "PUT"):
+                return 200, net.view(wa_id, number, own_only=bool(prefix))
+        return 404, {"error": "no such place"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    Handler.network = Network()
+    server = ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler)
+    server.daemon_threads = True
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
