@@ -1,5 +1,151 @@
-"""The wa-settings command."""
+"""The wa-settings command: a thin list of commands over what the package can do without pytest."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from pytest_wa_settings import __version__
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.verdicts.catalog import Catalog
+
+DONE, FAILED, USAGE = 0, 2, 4
+
+# a program of its own, started and never imported; -P: the folder we stand in must not shadow its modules
+REFERENCE = [
+    sys.executable,
+    *(["-P"] if sys.version_info >= (3, 11) else []),
+    "-m",
+    "pytest_wa_settings.reference",
+]
 
 
-def main() -> int:
-    raise SystemExit("wa-settings: not built yet")
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"wa-settings: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0 done, 2 failed or interrupted, 4 a wrong call."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ["serve"]:
+            return _serve(arguments[1:])
+        options = _parser().parse_args(arguments)
+        if options.command == "clauses":
+            status = _clauses(options.format, options.catalog)
+        else:
+            status = _deviations(options.command, options.format)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # the reader has seen enough (`| head`); what is still buffered must not raise again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="wa-settings", description="Tools around the backup and restore conformance suite.")
+    parser.add_argument("--version", action="version", version=f"pytest-wa-settings {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="run the reference client (serve --help lists its options)")
+    clauses = commands.add_parser("clauses", help="list the clauses that the suite judges")
+    clauses.add_argument("--format", choices=("table", "json", "md"), default="table")
+    clauses.add_argument("--catalog", type=Path, metavar="FILE", help="another catalog than the shipped one")
+    for name, what in (("mutants", "wrong on purpose"), ("variants", "right in another way")):
+        listing = commands.add_parser(name, help=f"list the reference's {name}: clients that are {what}")
+        listing.add_argument("--format", choices=("table", "json"), default="table")
+    return parser
+
+
+def _serve(arguments: list[str]) -> NoReturn:
+    os.execv(sys.executable, [*REFERENCE, "serve", *arguments])
+
+
+def _deviations(command: str, form: str) -> int:
+    done = subprocess.run(
+        [*REFERENCE, command, "--format", form], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        return _failed(
+            f"The reference could not list its {command}: {lines[-1] if lines else 'no reason given'}"
+        )
+    sys.stdout.write(done.stdout)
+    return DONE
+
+
+def _clauses(form: str, path: Path | None) -> int:
+    from pytest_wa_settings.verdicts.catalog import CatalogError, load_catalog
+
+    try:
+        catalog = load_catalog(path)
+    except CatalogError as error:
+        return _failed(f"{error.problem} {error.remedy}")
+    listing = {"table": _table, "json": _json, "md": _markdown}[form]
+    print(listing(catalog))
+    return DONE
+
+
+def _failed(line: str) -> int:
+    print(f"wa-settings: {line}", file=sys.stderr)
+    return FAILED
+
+
+def _table(catalog: Catalog) -> str:
+    widest = max(len(clause.id) for clause in catalog)
+    # one line a clause where a program reads, so that grep shows it whole
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    lines = []
+    for clause in catalog:
+        head = f"{clause.id:{widest}}  {clause.level:6}  "
+        room = width - len(head)
+        text = textwrap.wrap(clause.text, room) if room >= 30 else [clause.text]
+        lines.append(head + f"\n{'':{len(head)}}".join(text))
+    must, should = (sum(clause.level == level for clause in catalog) for level in ("MUST", "SHOULD"))
+    lines.append(
+        f"\ncatalog {catalog.version}: {must} MUST, {should} SHOULD, {len(catalog) - must - should} INFO"
+    )
+    return "\n".join(lines)
+
+
+def _json(catalog: Catalog) -> str:
+    content = {
+        "version": catalog.version,
+        "digest": catalog.digest,
+        "terms": dict(catalog.terms),
+        "clauses": [dataclasses.asdict(clause) for clause in catalog],
+    }
+    speaks_japanese = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(content, indent=2, ensure_ascii=not speaks_japanese)
+
+
+def _markdown(catalog: Catalog) -> str:
+    columns = ("id", "level", "clause", "source", "needs", "profiles", "effect")
+    lines = [f"# Clauses, catalog {catalog.version}", "", f"`{catalog.digest}`", ""]
+    lines += [f"- **{term}**: {text}" for term, text in catalog.terms]
+    lines += ["", _row(columns), _row(["---"] * len(columns))]
+    for clause in catalog:
+        text = f"{clause.text} ({clause.note})" if clause.note else clause.text
+        profiles = ", ".join(clause.profiles) or "-"
+        lines.append(
+            _row([clause.id, clause.level, text, clause.source, clause.needs_text, profiles, clause.effect])
+        )
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    escaped = (cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
