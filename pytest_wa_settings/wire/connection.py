@@ -198,7 +198,7 @@ class Connection:
                 return Head(event.status_code, list(event.headers.raw_items()))
             if isinstance(event, h11.InformationalResponse):
                 interim += 1
-                if interim > MAX_INTERIM or event.status_code == 101:
+                if interim > MAX_INTERIM:
                     raise broken(f"interim answers ({event.status_code}) without a final one")
             elif event is h11.NEED_DATA:
                 self._receive(budget)
