@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
@@ -42,7 +42,7 @@ class Call:
     """A callback as it came: `at` is in seconds since the epoch, `accepted` False while its path was held."""
 
     path: str
-    body: bytes
+    body: bytes = field(repr=False)
     at: float
     method: str = "POST"
     accepted: bool = True

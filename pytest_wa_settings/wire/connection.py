@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 import h11
 
-from .limits import MAX_BODY, MAX_HEAD, MAX_INTERIM, Budget, Failure, broken, closed
+from .limits import MAX_BODY, MAX_HEAD, MAX_INTERIM, Budget, Failure, broken, closed, tls_failure
 from .sockets import Target, open_socket
+from .tls import explain
 
 PIECE = 2**16
 
 
-@dataclass
+@dataclass(repr=False)
 class Head:
     """The beginning of an answer; `body` fills up as it arrives."""
 
@@ -72,7 +73,8 @@ class Connection:
     def exchange_raw(self, data: bytes, budget: Budget) -> Head:
         """Sends `data` as it is and returns the answer to it; raises Failure."""
         # h11 is only told of a request so that it expects an answer: what goes out is `data` alone.
-        self._http.send(h11.Request(method=b"POST", target=b"/", headers=[(b"Host", b"raw")]))
+        method = b"HEAD" if data.startswith(b"HEAD ") else b"POST"
+        self._http.send(h11.Request(method=method, target=b"/", headers=[(b"Host", b"raw")]))
         self._http.send(h11.EndOfMessage())
         return self._converse(data, budget)
 
@@ -177,6 +179,11 @@ class Connection:
             data = self._sock.recv(PIECE)
         except TimeoutError:
             raise
+        except ssl.SSLError as error:
+            # TLS 1.3 refuses a missing client certificate only here, after the handshake.
+            if not self._first and "EOF" not in str(error):
+                raise tls_failure(explain(error)) from None
+            data = b""
         except (OSError, ValueError):
             data = b""
         if not data and not self._first:

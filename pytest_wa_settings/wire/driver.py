@@ -26,7 +26,7 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_TOKEN = 16 * 2**10
 
 
-@dataclass
+@dataclass(repr=False)
 class Session:
     """Who a driver and its clones log in as, and the token that they share."""
 

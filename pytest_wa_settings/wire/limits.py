@@ -39,6 +39,11 @@ def closed(when: str) -> Failure:
     return Failure("closed", "connection closed", f"the connection was closed {when}")
 
 
+def tls_failure(why: str) -> Failure:
+    """The failure of TLS, for the reason `why`."""
+    return Failure("tls", f"TLS failure: {why}", f"no TLS connection could be made: {why}")
+
+
 def timed_out(seconds: float, what: str) -> Failure:
     """The failure of `what` not having ended in `seconds`."""
     return Failure("timeout", "timed out", f"{what} within {seconds:g} s")

@@ -10,6 +10,7 @@ from typing import Any, Final
 MAX_DEPTH = 100
 MAX_TOKENS = 500_000
 MAX_NUMBER_LENGTH = 1000
+MAX_WIDE = 16 * 2**20
 
 
 class Missing(Enum):
@@ -71,10 +72,13 @@ def parse_json(content: bytes) -> Any:
     """The JSON value of `content`, or MISSING when it is none or is beyond what is safe to hold.
 
     Strict UTF-8 with an optional byte order mark (RFC 8259 lets a parser ignore one); of duplicate members
-    the last counts; NaN and Infinity are no JSON; deeper than 100 levels counts as none.
+    the last counts; NaN and Infinity are no JSON. What would take far more memory than its bytes counts as
+    none: deeper than 100 levels, half a million values, 16 MiB that are not all ASCII.
     """
     tokens = content.count(b"[") + content.count(b"{") + content.count(b",")
     if not content or tokens > MAX_TOKENS:
+        return MISSING
+    if len(content) > MAX_WIDE and not content.isascii():
         return MISSING
     try:
         value = _DECODER.decode(content.decode("utf-8-sig"))

@@ -17,7 +17,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 Reply = tuple[int | None, RawHeaders, bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sent:
     """A request as it goes on record: `text` is its redacted body, `secrets` what its body holds of them."""
 
@@ -58,7 +58,7 @@ class Recording:
             number=number,
             client=self.client,
             method=sent.method,
-            url=redact.prose(sent.url, limit=500),
+            url=redact.url(sent.url),
             request_headers=redact.headers((_text(name), _text(value)) for name, value in sent.headers),
             request_body=sent.text,
             status=status,

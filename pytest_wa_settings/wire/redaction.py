@@ -149,6 +149,13 @@ class Redactor:
             kept.append((self._member(name), self._header(name.lower(), value)))
         return tuple(kept)
 
+    def url(self, url: str) -> str:
+        """An address with the values of its query left away."""
+        where, mark, query = url.partition("?")
+        names = (part.partition("=")[0] for part in query.split("&"))
+        shown = self.prose(where, limit=500)
+        return shown + mark + "&".join(f"{self._member(name)}=…" for name in names) if mark else shown
+
     def _header(self, name: str, value: str) -> str:
         if name in ("authorization", "proxy-authorization"):
             scheme = value.split(" ", 1)[0]
@@ -229,7 +236,8 @@ class _Walk:
 def _hide_code(found: re.Match[str]) -> str:
     word = found[0]
     if word.startswith(("http://", "https://")) and len(word) <= 200:
-        return word
+        where, mark, _ = word.partition("?")
+        return where + mark + ("…" if mark else "")
     coded = any(c.isdigit() for c in word) or (
         any(c.isupper() for c in word) and any(c.islower() for c in word)
     )

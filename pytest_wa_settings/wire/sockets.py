@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from base64 import b64encode
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
 import h11
 import httpx
 
-from .limits import MAX_HEAD, Budget, Failure
+from .limits import MAX_HEAD, Budget, Failure, tls_failure
 from .tls import explain
+
+_Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,32 @@ def open_socket(target: Target, budget: Budget) -> socket.socket:
     return sock
 
 
-def _connect(host: str, port: int, budget: Budget) -> socket.socket:
+def _resolve(host: str, port: int, budget: Budget) -> Sequence[_Address]:
+    """The addresses of `host`; raises Failure when there are none in time."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
-        raise Failure("connect", "host not found", f"no address is known for the host {host}") from None
+        found: list[Sequence[_Address]] = []
+    # A name is looked up in a thread of its own, because the system's resolver takes no time limit.
+    looker = threading.Thread(target=_look_up, args=(host, port, found), name="wa-resolver", daemon=True)
+    budget.doing = f"the host name {host} was not resolved"
+    looker.start()
+    looker.join(budget.remaining())
+    if looker.is_alive():
+        raise budget.over()
+    budget.doing = "no connection could be made"
+    if not found:
+        raise Failure("connect", "host not found", f"no address is known for the host {host}")
+    return found[0]
+
+
+def _look_up(host: str, port: int, found: list[Sequence[_Address]]) -> None:
+    with suppress(OSError, UnicodeError):
+        found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _connect(host: str, port: int, budget: Budget) -> socket.socket:
+    found = _resolve(host, port, budget)
     refusal: OSError | None = None
     for number, (family, kind, protocol, _, address) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
@@ -83,7 +110,7 @@ def _handshake(sock: socket.socket, target: Target, context: ssl.SSLContext, bud
         why = "the server closed the connection during the handshake"
     except (OSError, ValueError, UnicodeError) as error:
         why = f"the handshake failed ({type(error).__name__})"
-    raise Failure("tls", f"TLS failure: {why}", f"no TLS connection could be made: {why}")
+    raise tls_failure(why)
 
 
 def _tunnel(sock: socket.socket, target: Target, via: httpx.URL, budget: Budget) -> None:

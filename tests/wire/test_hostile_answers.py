@@ -149,6 +149,22 @@ def test_a_host_that_does_not_exist_is_named(drive):
     assert "no-such-host.invalid" in got.explanation
 
 
+def test_a_name_that_is_never_resolved_costs_no_more_than_the_limit(drive, monkeypatch):
+    def slow(host, *rest, flags=0, **more):
+        if flags:
+            raise OSError
+        time.sleep(0.5)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    started = time.monotonic()
+    got = drive("http://slow.example").request("GET", "/v1/health", timeout=LIMIT)
+    assert time.monotonic() - started < LIMIT + 0.2
+    assert got.failure == "timed out"
+    assert got.explanation.startswith("the host name slow.example was not resolved within")
+    time.sleep(0.4)
+
+
 @pytest.mark.parametrize("handler", [lambda c, n: None, lambda c, n: c.recv(10)])
 def test_a_connection_closed_without_an_answer_is_that(serve, drive, handler):
     got = drive(serve(handler)).backup("password")

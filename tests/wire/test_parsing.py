@@ -46,6 +46,7 @@ def test_json_is_read(content, value):
         b"[" * 100_000 + b"]" * 100_000,
         b"[" * 102 + b"]" * 102,
         b'{"a":' * 50_000,
+        '"é'.encode() + b"x" * 17 * 2**20 + b'"',
     ],
 )
 def test_what_is_no_json_is_missing(content):

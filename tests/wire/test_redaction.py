@@ -115,6 +115,11 @@ def test_headers_outside_the_safe_list_are_counted():
     assert kept["Content-Type"] == "text/html"
 
 
+def test_the_values_of_a_query_are_left_away():
+    url = Redactor(Scrubber()).url(f"https://x:9090/v1/photo?format=link&p={CANARY}&q")
+    assert url == "https://x:9090/v1/photo?format=…&p=…&q=…"
+
+
 def test_secrets_are_found_wherever_they_stand_in_a_body():
     body = {"password": "one", "x": [{"data": ["two", {"y": "three"}]}], "z": "four"}
     assert sorted(secrets_in(body)) == ["one", "three", "two"]
