@@ -47,7 +47,7 @@ def test_a_successful_restore_answers_200_with_null_or_an_empty_object(wa_case: 
             answers.append(episode(wa_case).answer)
         except (NotTested, Unavailable) as stopped:
             reasons.append(str(stopped))
-    arrived = [answer for answer in answers if answer.answered]
+    arrived = [answer for answer in answers if answer.answered and answer.failure_kind != "closed"]
     if not arrived:
         lost = "no answer to a restore ever arrived: add an unregistered client, which need not stop"
         raise NotTested(lost if answers else "; ".join(dict.fromkeys(reasons)))
