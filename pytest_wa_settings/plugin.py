@@ -1,1 +1,100 @@
-"""The pytest hooks."""
+"""The pytest hooks: the options, and which way a run goes: inert, the shipped suite, or a user's own tests.
+
+Nothing but the options is imported before one of them is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_wa_settings.session.options import (
+    SUITE,
+    OptionError,
+    add_options,
+    command_line,
+    named,
+    named_in_ini,
+    resolve,
+)
+
+pytest_plugins = ("pytest_wa_settings.fixtures",)
+
+_NESTED = "wa_settings_suite_run"
+_ARGUMENTS = pytest.StashKey["list[str]"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the `--wa-…` options and their ini keys."""
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> None:
+    """Decides before any conftest of the folder is imported whether this is a suite run.
+
+    It is one where an address was given and no path: on the command line, whatever the folder's `addopts`
+    and `testpaths` say; by the ini file, if that names no `testpaths`. Then nothing of the folder is used.
+    """
+    if early_config.pluginmanager.has_plugin(_NESTED):
+        return
+    if not named(early_config.known_args_namespace) and not named_in_ini(early_config):
+        return
+    given, arguments = command_line(early_config, parser)
+    by_ini = named_in_ini(early_config) and not early_config.getini("testpaths")
+    if given.file_or_dir or not (named(given) or by_ini):
+        return
+    early_config.stash[_ARGUMENTS] = arguments
+    early_config.known_args_namespace.noconftest = True
+    args[:] = [*arguments, str(SUITE)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Runs the suite in a pytest of its own."""
+    arguments = config.stash.get(_ARGUMENTS, None)
+    if arguments is None or config.option.help or config.option.version:
+        return None
+    from pytest_wa_settings.session.nested import run_suite
+    from pytest_wa_settings.testbed import UsageError
+
+    try:
+        return run_suite(config, resolve(config, config.option), arguments)
+    except (OptionError, UsageError) as error:
+        raise pytest.UsageError(f"{error.problem}: {error.remedy}") from None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the hooks of this process's part, if it has one."""
+    config.addinivalue_line(
+        "markers",
+        "wa_clause(*ids, widens=False): the clauses that a test may decide; `widens` for one that only adds "
+        "cases to them",
+    )
+    if config.pluginmanager.has_plugin(_NESTED):
+        return
+    given = getattr(config, "workerinput", {}).get("wa_settings")
+    if given is not None:
+        _run_as_worker(config, given)
+    elif named(config.option) or named_in_ini(config):
+        _run_own_tests(config)
+
+
+def _run_as_worker(config: pytest.Config, given: dict[str, Any]) -> None:
+    from pytest_wa_settings.session.running import running_in
+
+    config.pluginmanager.register(running_in(given), "wa_settings_tests")
+
+
+def _run_own_tests(config: pytest.Config) -> None:
+    from pytest_wa_settings.session.own import OwnTests
+    from pytest_wa_settings.session.run import RUN, Run
+
+    try:
+        config.stash[RUN] = Run(resolve(config, config.option))
+    except OptionError as error:
+        raise pytest.UsageError(f"{error.problem}: {error.remedy}") from None
+    config.pluginmanager.register(OwnTests(config.stash[RUN]), "wa_settings_own_tests")

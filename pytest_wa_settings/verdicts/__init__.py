@@ -1,5 +1,15 @@
 """From test outcomes to a certificate: the values a test ends with, and what is made of them."""
 
+from pytest_wa_settings.verdicts.catalog import Catalog, Clause, load_catalog
 from pytest_wa_settings.verdicts.outcomes import Case, Finding, FindingError, NotApplicable, NotTested
 
-__all__ = ["Case", "Finding", "FindingError", "NotApplicable", "NotTested"]
+__all__ = [
+    "Case",
+    "Catalog",
+    "Clause",
+    "Finding",
+    "FindingError",
+    "NotApplicable",
+    "NotTested",
+    "load_catalog",
+]

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Testbed
     from pytest_wa_settings.wire import Answer
 
+    Skipped = BaseException
+else:
+    Skipped = pytest.skip.Exception
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -46,7 +50,7 @@ class FindingError(Exception):
         return f"{self.finding.clause}: expected {self.finding.expected}; observed {self.finding.observed}"
 
 
-class NotTested(pytest.skip.Exception):
+class NotTested(Skipped):
     """Ends a test that cannot judge its clauses on this testbed; Hypothesis neither retries nor shrinks it.
 
     Attributes:
@@ -97,7 +101,7 @@ class Case:
         return int.from_bytes(digest[:8], "big")
 
     def remark(self, text: str) -> None:
-        """Notes something worth knowing that decides nothing; it stands in the report with the test's clauses."""
+        """Notes something worth knowing that decides nothing; the report shows it with the test's clauses."""
         if text not in self.remarks:
             self.remarks.append(text)
 
@@ -106,7 +110,11 @@ class Case:
         self.examples_run += n
 
     def record(self, finding: Finding) -> None:
-        """Notes a finding as it is made, so that it stands even if Hypothesis cannot make it happen again."""
+        """Notes a finding as it is made, so that it stands even if Hypothesis cannot make it happen again.
+
+        Of several for one clause the last one is kept: shrinking makes them smaller.
+        """
+        self.recorded = [one for one in self.recorded if one.clause != finding.clause]
         self.recorded.append(finding)
 
     def progress(self, done: int, total: int, what: str) -> None:

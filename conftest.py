@@ -1,0 +1,3 @@
+"""pytester, and what the project's own tests share; nothing of the product."""
+
+pytest_plugins = ["pytester"]

@@ -1,0 +1,243 @@
+"""The hooks of the process that talks to the user: it keeps the ledger, and makes every format of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_wa_settings.session import terminal
+from pytest_wa_settings.session.run import RUN, Run
+from pytest_wa_settings.session.running import Running
+from pytest_wa_settings.session.scheduling import keep_together
+from pytest_wa_settings.verdicts.catalog import Catalog
+from pytest_wa_settings.verdicts.decision import Ending, Verdict, run_verdict
+from pytest_wa_settings.verdicts.forecast import forecast
+from pytest_wa_settings.verdicts.ledger import Ledger
+from pytest_wa_settings.verdicts.report import RunFacts, build_report, write_report
+
+NAME = "wa_settings_suite_run"
+"""The plugin name by which a nested run is known from the run that started it."""
+
+NOTHING_SELECTED = "no test was collected, or none selected"
+CRASHED = "the process that ran it died (pytest-xdist worker)"
+
+
+class Leading:
+    """Collects entries from all processes; at the end it decides, writes the report and says the verdict.
+
+    Attributes:
+        verdict: None until the run is over.
+        dry: nothing is run (--collect-only and the like), so there is no verdict to be had.
+        last_lines: what stands at the very end of the terminal's output, the verdict last.
+    """
+
+    def __init__(self, run: Run, catalog: Catalog, *, broken: str | None = None, dry: bool = False) -> None:
+        self.__name__ = NAME
+        self.dry = dry
+        self.run = run
+        self.catalog = catalog
+        self.ledger = Ledger(catalog)
+        self.report: dict[str, Any] | None = None
+        self.verdict: Verdict | None = None
+        self.last_lines: list[tuple[str, dict[str, bool]]] = []
+        self._started = time.time()
+        self._begun = time.monotonic()
+        self._broken = broken
+        self._early: Ending | None = None
+        self._running = Running(run, catalog, broken=broken)
+        self._distributed = False
+        self._worker_facts: list[dict[str, Any]] = []
+        self._closing_lines: list[str] = []
+        self._forecast: list[str] = []
+
+    # ------------------------------------------------------------------------------------- the start
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Runs the tests in this process; where there are workers, it has none to run."""
+        config.stash[RUN] = self.run
+        config.pluginmanager.register(self._running, NAME + "_tests")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Lets go of the client before workers begin: each has a testbed of its own."""
+        testbed = self.run.opened
+        if testbed is not None:
+            self._forecast = forecast(self.catalog, self.run.profile, testbed)
+        self._distributed = session.config.pluginmanager.has_plugin("dsession")
+        if self._distributed:
+            self._closing_lines += self.run.close()
+        else:
+            self.run.progress = terminal.progress_on(session.config)
+            self.run.speak = terminal.speaker_on(session.config)
+
+    def pytest_report_header(self) -> list[str]:
+        """What is tested, how, and what will not be."""
+        return terminal.header(self.run, self.catalog, self._forecast)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Gives a worker of pytest-xdist its options; the profile is known already."""
+        node.workerinput["wa_settings"] = {
+            "options": self.run.options.as_plain(),
+            "profile": self.run.profile,
+        }
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keeps the tests of a declared client on one worker; a managed one each worker has for itself."""
+        return keep_together(config, log) if self.run.options.declared else None
+
+    # -------------------------------------------------------------------------------------- the way
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Enters how a test ended, in this process or another."""
+        carried = vars(report)
+        self.ledger.plan(carried.get("wa_plan") or ())
+        entry = carried.get("wa_entry")
+        if entry is not None:
+            self.ledger.add(entry)
+        elif report.failed and self._broken is None:
+            self.ledger.lose(report.nodeid, CRASHED)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
+        """Tells shortfalls and errors apart from failed tests."""
+        carried = vars(report)
+        if carried.get("wa_shortfall"):
+            return "shortfall", "S", ("SHORTFALL", {"yellow": True})
+        entry = carried.get("wa_entry")
+        if report.failed and (entry is None or entry["outcome"] == "error"):
+            return "error", "E", ("ERROR", {"red": True})
+        return None
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module of the suite that cannot be collected breaks the run."""
+        if report.failed:
+            self._break(f"the suite could not be collected ({report.nodeid})")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Takes what a worker knows at its end; one that crashed says nothing."""
+        output = getattr(node, "workeroutput", {}).get("wa_settings")
+        if output is None:
+            return
+        self.ledger.plan(output["plan"])
+        self._worker_facts.append(output["facts"])
+        self._closing_lines += output["lines"]
+        self._mismatched(output["mismatches"])
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Tells an early stop that pytest makes itself from one that a person wants."""
+        if isinstance(excinfo.value, pytest.Session.Interrupted):
+            self._early = Ending("stopped", f"the run stopped early ({excinfo.value})")
+        else:
+            self._early = Ending("interrupted", "the run was interrupted")
+
+    # -------------------------------------------------------------------------------------- the end
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Decides before the summary is shown; speaks the last word after it."""
+        if exitstatus == pytest.ExitCode.USAGE_ERROR:
+            yield
+            return
+        if self.dry:
+            yield
+            self._end_dry(session)
+            return
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            self._break("pytest broke off with an error of its own")
+        if session.shouldfail:
+            self._early = self._early or Ending("stopped", f"the run stopped early ({session.shouldfail})")
+        self.finish()
+        yield
+        assert self.verdict is not None
+        session.exitstatus = self.verdict.exit_status
+        self._say(session.config, self.last_lines)
+
+    def _end_dry(self, session: pytest.Session) -> None:
+        self._mismatched(self._running.mismatches)
+        if self._broken is None and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            self._break(NOTHING_SELECTED)
+        if self._broken is not None:
+            session.exitstatus = 1
+            self._say(session.config, [(self._broken, {"red": True, "bold": True})])
+
+    def finish(self) -> Verdict:
+        """Closes the testbed, decides, and writes the report; a second call changes nothing."""
+        if self.verdict is not None:
+            return self.verdict
+        self.ledger.plan(self._running.plan)
+        self._mismatched(self._running.mismatches)
+        self._closing_lines += self.run.close()
+        ending = self._ending()
+        options = self.run.options
+        outcomes = self.ledger.outcomes(self.run.profile, ending)
+        self.verdict = run_verdict(
+            outcomes,
+            self.run.profile,
+            ending=ending,
+            strict=options.strict,
+            allow_not_tested=options.allow_not_tested,
+        )
+        self.report = build_report(self.catalog, outcomes, self.verdict, self._facts())
+        self.last_lines = [(line, {}) for line in self._closing_lines]
+        if options.report is not None:
+            self.last_lines.append((f"report: {write_report(options.report, self.report)}", {}))
+        self.last_lines.append(terminal.verdict_line(self.verdict))
+        return self.verdict
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The table by clause, the sums, and the findings."""
+        if self.report is not None and self._broken is None:
+            terminal.show(terminalreporter, self.report, self.catalog)
+
+    def interrupt(self) -> None:
+        """Notes that a person ended the run outside of pytest's session."""
+        self._early = Ending("interrupted", "the run was interrupted")
+
+    def _ending(self) -> Ending:
+        if self._broken is not None:
+            return Ending("broken", self._broken)
+        if self._early is not None:
+            return self._early
+        if self.ledger.runnable == 0:
+            return Ending(
+                "broken", CRASHED if self._distributed and not self._worker_facts else NOTHING_SELECTED
+            )
+        return Ending()
+
+    def _break(self, reason: str) -> None:
+        self._broken = self._broken or reason
+
+    def _mismatched(self, lines: list[str]) -> None:
+        if lines:
+            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+            self._break(f"the suite does not match its catalog: {lines[0]}{more}")
+
+    def _facts(self) -> RunFacts:
+        own, options = self.run.facts, self.run.options
+        every = [own, *self._worker_facts]
+        return RunFacts(
+            testbed=own["name"],
+            started=self._started,
+            seconds=time.monotonic() - self._begun,
+            profile=self.run.profile,
+            strict=options.strict,
+            seed=options.seed,
+            examples=self.run.examples,
+            exchanges=sum(one["exchanges"] for one in every),
+            clients=own["clients"] or next((one["clients"] for one in every if one["clients"]), []),
+            notes=list(dict.fromkeys(note for one in every for note in one["notes"])),
+        )
+
+    def _say(self, config: pytest.Config, lines: list[tuple[str, dict[str, bool]]]) -> None:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        for text, markup in lines:
+            if reporter is None:
+                print(text)
+            else:
+                reporter.write_line(text, **markup)

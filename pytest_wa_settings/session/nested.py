@@ -1,0 +1,178 @@
+"""A suite run: pytest within pytest, so that nothing of the folder it stands in can change a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_wa_settings.session import options as option_table
+from pytest_wa_settings.session.leading import Leading
+from pytest_wa_settings.session.options import OptionError, Options
+from pytest_wa_settings.session.run import Run
+from pytest_wa_settings.session.signals import sigterm_interrupts
+from pytest_wa_settings.testbed import TestbedError, UsageError
+from pytest_wa_settings.verdicts.catalog import load_catalog
+from pytest_wa_settings.verdicts.entries import told
+from pytest_wa_settings.verdicts.report import discard_report
+
+INI = Path(__file__).with_name("suite.ini")
+
+_OF_THE_FOLDER = (
+    "-c",
+    "--config-file",
+    "--rootdir",
+    "-W",
+    "--pythonwarnings",
+    "-o",
+    "--override-ini",
+    "--confcutdir",
+)
+_DRY = ("collectonly", "showfixtures", "show_fixtures_per_test", "markers", "setupplan", "cacheshow")
+
+
+def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str]) -> int:
+    """Runs the shipped suite; returns pytest's exit status.
+
+    Args:
+        config: of the pytest that the user started; it collects nothing.
+        arguments: of its command line, without paths.
+
+    Raises:
+        OptionError, testbed.UsageError: nothing was run.
+    """
+    run = Run(options)
+    dry = any(getattr(config.option, name, None) for name in _DRY)
+    if options.report is not None and not dry:
+        _prepare_report(options.report)
+    leading: Leading | None = None
+    with _surroundings() as home:
+        try:
+            with sigterm_interrupts():
+                broken = None if dry else _opening(run)
+                leading = Leading(run, load_catalog(), broken=broken, dry=dry)
+                return _run(config, leading, nested_arguments(arguments, home), quiet=broken is not None)
+        except KeyboardInterrupt:
+            leading = leading or Leading(run, load_catalog())
+            leading.interrupt()
+            return _last_word(leading)
+        finally:
+            run.close()
+
+
+def _opening(run: Run) -> str | None:
+    """Opens and preflights the testbed; returns what is wrong with it, if anything."""
+    try:
+        run.testbed()
+    except UsageError:
+        raise
+    except TestbedError as error:
+        return run.scrub(told(error))
+    return None
+
+
+def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet: bool) -> int:
+    """The nested run; where nothing can be tested, for the other formats alone: the terminal gets a line."""
+    if not quiet:
+        status = pytest.main(arguments, plugins=[leading])
+        if status == pytest.ExitCode.USAGE_ERROR or leading.verdict is not None or leading.dry:
+            return int(status)
+        return _last_word(leading)
+    if hasattr(config.option, "numprocesses"):
+        arguments = [*arguments, "-n0"]
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        status = pytest.main(arguments, plugins=[leading])
+    if leading.verdict is None:
+        sys.stdout.write(shown.getvalue())
+        if status == pytest.ExitCode.USAGE_ERROR:
+            return int(status)
+    return _last_word(leading)
+
+
+def _last_word(leading: Leading) -> int:
+    """Says the verdict where pytest's own session did not come to say it."""
+    verdict = leading.finish()
+    for line, _ in leading.last_lines:
+        print(line)
+    return verdict.exit_status
+
+
+def _prepare_report(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        discard_report(folder)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise OptionError(
+            f"no report can be written into {folder}", "give --wa-report a folder that can be written"
+        )
+
+
+def nested_arguments(arguments: Sequence[str], home: Path) -> list[str]:
+    """The command line of the nested run: the user's, but for what would bring the folder's settings back."""
+    kept = without_options(arguments, _OF_THE_FOLDER)
+    own = [
+        "-c",
+        str(INI),
+        f"--rootdir={option_table.SUITE}",
+        "--noconftest",
+        "-W",
+        "ignore",
+        "--assert=plain",
+    ]
+    if not _blocks(kept, "cacheprovider"):
+        own += ["-o", f"cache_dir={home / 'cache'}"]
+    return [*kept, *own, str(option_table.SUITE)]
+
+
+def without_options(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The arguments without these options and their values (`-o X`, `-oX`, `--long X` or `--long=X`)."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument in names:
+            skip = True
+        elif not any(argument.startswith(f"{name}=" if name.startswith("--") else name) for name in names):
+            kept.append(argument)
+    return kept
+
+
+def _blocks(arguments: Sequence[str], plugin: str) -> bool:
+    pairs = itertools.pairwise(arguments)
+    return f"-pno:{plugin}" in arguments or ("-p", f"no:{plugin}") in pairs
+
+
+@contextlib.contextmanager
+def _surroundings() -> Generator[Path, None, None]:
+    """A temporary home for pytest's cache and Hypothesis, so that the folder stays as it was."""
+    with tempfile.TemporaryDirectory(prefix="wa-settings-") as home:
+        changed = {"PYTEST_ADDOPTS": None, "HYPOTHESIS_STORAGE_DIRECTORY": str(Path(home) / "hypothesis")}
+        before = {name: os.environ.get(name) for name in changed}
+        _set(changed)
+        try:
+            yield Path(home)
+        finally:
+            _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    hypothesis = sys.modules.get("hypothesis.configuration")
+    if hypothesis is not None:  # it remembers its home from an earlier run in this process
+        hypothesis.set_hypothesis_home_dir(None)

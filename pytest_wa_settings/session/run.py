@@ -1,0 +1,155 @@
+"""One run in one process: its options and its testbed, opened when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_wa_settings.session.options import Options
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed import Testbed
+    from pytest_wa_settings.verdicts import Case
+    from pytest_wa_settings.verdicts.outcomes import Progress
+    from pytest_wa_settings.wire import Recorder
+
+DEFAULT_EXAMPLES = 50
+
+
+class Run:
+    """Holds the testbed of this process from its opening to its close.
+
+    Attributes:
+        progress, speak: ways to the terminal, where there is one.
+        header: what the preflight found out, lines for the terminal.
+        facts: what the report says about the testbed; kept after the close.
+    """
+
+    def __init__(self, options: Options, *, profile: str | None = None) -> None:
+        self.options = options
+        self.header: list[str] = []
+        self.facts: dict[str, Any] = {"name": options.target, "clients": [], "exchanges": 0, "notes": []}
+        self.progress: Progress | None = None
+        self.speak: Callable[[str], None] | None = None
+        self._said: list[str] = []
+        self._profile = profile
+        self._testbed: Testbed | None = None
+        self._recorder: Recorder | None = None
+        self._error: Exception | None = None
+
+    @property
+    def opened(self) -> Testbed | None:
+        """The testbed, if it is open."""
+        return self._testbed
+
+    @property
+    def profile(self) -> str:
+        """The profile of the options, or the one that the testbed takes without."""
+        if self._profile is None:
+            self._profile = self._testbed.profile if self._testbed else self.options.profile
+        if self._profile is None:
+            return "backup" if self.options.declared and not self.options.allow_restore else "full"
+        return self._profile
+
+    @property
+    def examples(self) -> int:
+        """How many examples each property draws."""
+        return self.options.examples or DEFAULT_EXAMPLES
+
+    def testbed(self) -> Testbed:
+        """The testbed, opened and preflighted once; a failure is the same for everyone who asks.
+
+        Raises:
+            testbed.UsageError: the address cannot be understood.
+            testbed.TestbedError: the client cannot be used.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._testbed is None:
+            try:
+                self._open()
+            except Exception as error:
+                self._error = error
+                raise
+        assert self._testbed is not None
+        return self._testbed
+
+    def _open(self) -> None:
+        from pytest_wa_settings.session.settings import settings_of
+        from pytest_wa_settings.testbed import open_testbed
+
+        self._testbed = open_testbed(settings_of(self.options, self._say))
+        self._recorder = self._testbed.recorder
+        try:
+            self._testbed.open()
+            self.header = self._testbed.preflight()
+        except BaseException:
+            self.close()
+            raise
+        self._note(self._testbed)
+
+    def _say(self, line: str) -> None:
+        """Shows a line of the testbed while the run goes on; without a terminal it is kept for the end."""
+        line = self.scrub(line)
+        if self.speak is not None:
+            self.speak(line)
+        else:
+            self._said.append(line)
+
+    def _note(self, testbed: Testbed) -> None:
+        self.facts = {
+            "name": testbed.name,
+            "clients": testbed.clients_info(),
+            "exchanges": testbed.recorder.count,
+            "notes": list(testbed.warnings()),
+        }
+
+    def scrub(self, text: str) -> str:
+        """The text without any secret that this process knows."""
+        password = self.options.admin_password
+        if password and len(password) >= 4:
+            text = text.replace(password, "<password>")
+        return self._recorder.scrub(text) if self._recorder else text
+
+    def close(self) -> list[str]:
+        """Closes the testbed, which puts declared clients back; returns its lines for the terminal.
+
+        It never raises: what goes wrong here must not hide what was found out before.
+        """
+        testbed, self._testbed = self._testbed, None
+        if testbed is None:
+            return []
+        try:
+            lines = [self.scrub(line) for line in testbed.close()]
+            self._note(testbed)
+        except Exception as error:  # noqa: BLE001
+            problem = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
+            lines = [
+                self.scrub(f"the testbed did not close: {problem}; {getattr(error, 'remedy', 'look at it')}")
+            ]
+        lines, self._said = self._said + lines, []
+        return list(dict.fromkeys(lines))
+
+    def case_of(self, test: str, clauses: tuple[str, ...]) -> Case:
+        """What a test is given; opens the testbed if need be."""
+        from pytest_wa_settings.verdicts import Case
+
+        return Case(
+            testbed=self.testbed(),
+            clauses=clauses,
+            test=test,
+            seed=self.options.seed,
+            examples=self.examples,
+            examples_given=self.options.examples is not None,
+            strict=self.options.strict,
+            budget=self.options.budget,
+            on_progress=self.progress,
+        )
+
+
+RUN = pytest.StashKey[Run]()
+"""Where a pytest config holds the run of its process."""
+CASE = pytest.StashKey["Case"]()
+"""Where a test's item holds its case."""

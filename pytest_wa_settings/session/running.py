@@ -1,0 +1,199 @@
+"""The hooks of a process that runs the suite's tests: the only one, or a worker of pytest-xdist."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_wa_settings.session.options import Options
+from pytest_wa_settings.session.run import CASE, RUN, Run
+from pytest_wa_settings.session.signals import sigterm_interrupts
+from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
+from pytest_wa_settings.verdicts.decision import NOT_IN_PROFILE, decides, rungs_of
+from pytest_wa_settings.verdicts.entries import Entry, PlannedTest, entry_of, plain
+from pytest_wa_settings.verdicts.ledger import mismatches
+from pytest_wa_settings.verdicts.wording import findings_text
+
+DESELECTED = "deselected (-k, -m, --deselect or a plugin)"
+
+
+def planned_test(item: pytest.Item) -> PlannedTest:
+    """What a collected test may decide, read from its `wa_clause` marks."""
+    clauses: dict[str, None] = {}
+    widens: dict[str, None] = {}
+    for mark in item.iter_markers("wa_clause"):
+        (widens if mark.kwargs.get("widens") else clauses).update(dict.fromkeys(map(str, mark.args)))
+    return PlannedTest(test=item.nodeid, clauses=list(clauses), widens=list(widens), left_out=None)
+
+
+class Preflight(pytest.Item):
+    """Stands for the whole suite where nothing can be tested, so that every format shows one error."""
+
+    reason = ""
+
+    def runtest(self) -> None:
+        """Fails with the reason."""
+        pytest.fail(self.reason, pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Where it is: nowhere in particular."""
+        return self.path, None, self.name
+
+
+class Running:
+    """Plans what was collected, and makes an entry of each ended test, which travels on its report."""
+
+    def __init__(
+        self, run: Run, catalog: Catalog, *, worker: bool = False, broken: str | None = None
+    ) -> None:
+        self.run = run
+        self.plan: list[PlannedTest] = []
+        self.mismatches: list[str] = []
+        self._catalog = catalog
+        self._clauses = {clause.id: clause for clause in catalog}
+        self._worker = worker
+        self._broken = broken
+        self._plan_sent = False
+        self._guard = contextlib.ExitStack()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Lets the fixtures find the run, and keeps values out of tracebacks."""
+        config.stash[RUN] = self.run
+        config.option.showlocals = config.option.fulltrace = False
+
+    def pytest_sessionstart(self) -> None:
+        """From here on SIGTERM closes a worker's testbed."""
+        if self._worker:
+            self._guard.enter_context(sigterm_interrupts())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """Checks the suite against its catalog, then leaves out what the profile does not judge."""
+        plan = {item: planned_test(item) for item in items}
+        if not session.testsfailed:
+            self.mismatches = mismatches(self._catalog, plan.values())
+        if self._broken is not None or self.mismatches:
+            items[:] = [self._preflight(session, self._broken)] if self._broken is not None else []
+            yield
+            return
+        self._leave_out(config, items, plan)
+        yield
+        staying = set(items)
+        for item, planned in plan.items():
+            if item not in staying and planned["left_out"] is None:
+                planned["left_out"] = DESELECTED
+        self.plan = list(plan.values())
+
+    def _preflight(self, session: pytest.Session, reason: str) -> pytest.Item:
+        item: Preflight = Preflight.from_parent(session, name="preflight")
+        item.reason = reason
+        return item
+
+    def _leave_out(
+        self, config: pytest.Config, items: list[pytest.Item], plan: dict[pytest.Item, PlannedTest]
+    ) -> None:
+        """A test runs only if all its clauses are in the profile: `backup` must never send a restore."""
+        judged = {clause.id for clause in self._catalog.judged(self.run.profile)}
+        for item in items:
+            named = {*plan[item]["clauses"], *plan[item]["widens"]}
+            if not named <= judged:
+                plan[item]["left_out"] = NOT_IN_PROFILE
+        left_out = [item for item in items if plan[item]["left_out"]]
+        if left_out:
+            items[:] = [item for item in items if not plan[item]["left_out"]]
+            config.hook.pytest_deselected(items=left_out)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Makes pytest's report say what the entry says, and carry it."""
+        report = yield
+        if self._worker and not self._plan_sent:
+            vars(report)["wa_plan"] = self.plan
+            self._plan_sent = True
+        if isinstance(item, Preflight):
+            if call.excinfo is not None:
+                report.longrepr, report.when = item.reason, "setup"
+            return report
+        if report.when == "call" or call.excinfo is not None:
+            self._tell(item, call, report)
+        report.sections = [(name, plain(text, self.run.scrub)) for name, text in report.sections]
+        return report
+
+    def _tell(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        error = call.excinfo.value if call.excinfo is not None else None
+        case = item.stash.get(CASE, None) if report.when == "call" else None
+        entry = entry_of(planned_test(item), case, error, seconds=call.duration, scrub=self.run.scrub)
+        vars(report)["wa_entry"] = entry
+        for clause in (*entry["clauses"], *entry["widens"]):
+            item.user_properties += [
+                ("wa_clause", f"{clause}: {said}") for said, _ in rungs_of(clause, entry)
+            ]
+        if entry["outcome"] == "fail":
+            self._show_findings(report, entry)
+        elif entry["outcome"] in ("not tested", "not applicable"):
+            path, line, _ = item.location
+            report.outcome, report.longrepr = (
+                "skipped",
+                (path, (line or 0) + 1, f"Skipped: {entry['reason']}"),
+            )
+        elif entry["outcome"] == "error":
+            report.outcome, report.longrepr = "failed", self._error_text(entry, error)
+            # not a failed call: JUnit and pytest's own counts then say error, too
+            report.when = "setup" if report.when == "call" else report.when
+
+    def _show_findings(self, report: pytest.TestReport, entry: Entry) -> None:
+        """A SHOULD that decides nothing must not be a failed test in any count."""
+        strict = self.run.options.strict
+        report.sections = []
+        if any(decides(self._clauses[one["clause"]], strict) for one in entry["findings"]):
+            report.outcome = "failed"
+            report.longrepr = findings_text(self._clauses, entry["findings"])
+        else:
+            report.outcome, report.longrepr = "passed", None
+            vars(report)["wa_shortfall"] = True
+
+    def _error_text(self, entry: Entry, error: BaseException | None) -> str:
+        """What broke, and where, without source lines, arguments or variables: those may hold secrets."""
+        lines = [f"not the client's fault: {entry['reason']}"]
+        if error is not None and not isinstance(getattr(error, "problem", None), str):
+            lines += list(places(error))
+        return plain("\n".join(lines), self.run.scrub)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """A worker closes its testbed, and hands over what only it knows."""
+        if self._worker:
+            lines = self.run.close()
+            output: dict[str, Any] = vars(session.config).setdefault("workeroutput", {})
+            output["wa_settings"] = {
+                "lines": lines,
+                "mismatches": self.mismatches,
+                "facts": self.run.facts,
+                "plan": self.plan,
+            }
+        yield
+        self._guard.close()
+
+
+def running_in(given: Mapping[str, Any]) -> Running:
+    """The hooks of a worker, from what the leading process gave it."""
+    run = Run(Options.from_plain(given["options"]), profile=given["profile"])
+    return Running(run, load_catalog(), worker=True)
+
+
+def places(error: BaseException) -> Iterable[str]:
+    """The places that an exception came through, the innermost last, without those in pytest's own code."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if not {"_pytest", "pluggy", "hypothesis"} & set(path.parts):
+            yield f"  {path.parent.name}/{path.name}:{frame.lineno} in {frame.name}"

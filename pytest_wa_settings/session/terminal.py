@@ -1,0 +1,138 @@
+"""What the terminal shows of a run, rendered from the report and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_wa_settings import __version__
+from pytest_wa_settings.session.run import Run
+from pytest_wa_settings.verdicts.catalog import Catalog
+from pytest_wa_settings.verdicts.decision import Verdict
+from pytest_wa_settings.verdicts.outcomes import Progress
+from pytest_wa_settings.verdicts.wording import finding_text
+
+_COLOURS: dict[str, dict[str, bool]] = {
+    "pass": {"green": True},
+    "fail": {"red": True, "bold": True},
+    "shortfall": {"yellow": True},
+    "error": {"red": True},
+    "not tested": {"yellow": True},
+    "conformant": {"green": True, "bold": True},
+    "non-conformant": {"red": True, "bold": True},
+    "inconclusive": {"yellow": True, "bold": True},
+}
+_INDENT = " " * 13
+_PROGRESS_PAUSE = 0.1
+
+
+def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
+    """The lines above the first test: target, client, profile, seed, and what will not be tested."""
+    lines = [
+        f"wa-settings: {__version__}, catalog {catalog.version}, {len(catalog)} clauses",
+        f"target: {run.options.target}",
+        *run.header,
+        f"profile: {run.profile}, seed: {run.options.seed}, examples: {run.examples}",
+    ]
+    if run.profile == "backup":
+        lines.append("nothing is restored or changed; with --wa-allow-restore the suite judges restores, too")
+    return lines + [f"will not be tested: {line}" for line in untested]
+
+
+def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:
+    """The very last line, and its colour."""
+    return f"{verdict.verdict}: {verdict.reason}", _COLOURS[verdict.verdict]
+
+
+def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:
+    """The table by clause (under -q without what passed), the sums, and findings that no failure shows."""
+    quiet = reporter.verbosity < 0
+    width = reporter.config.get_terminal_writer().fullwidth
+    reporter.write_sep("=", f"clauses, profile {report['run']['profile']}")
+    for clause in report["clauses"]:
+        if not quiet or (clause["counts"] and clause["verdict"] not in ("pass", "not applicable")):
+            _row(reporter, clause, width)
+    reporter.write_line(sums_line(report["sums"]))
+    for note in report["notes"]:
+        reporter.write_line(f"note: {note}")
+    _shortfalls(reporter, report, catalog)
+
+
+def sums_line(sums: dict[str, int]) -> str:
+    """All sums in one line; the parts add up to the first number."""
+    parts = [f"{number} {name}" for name, number in sums.items() if name != "clauses" and number]
+    return f"{sums['clauses']} clauses: {', '.join(parts)}"
+
+
+def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int) -> None:
+    word = "shortfall" if clause["shortfall"] else clause["verdict"]
+    if not clause["counts"]:
+        word = "-"
+    reporter.write(f"{clause['id']:<12} {clause['level']:<6} ")
+    reporter.write(f"{word:<14} ", **_COLOURS.get(word, {}))
+    room = max(width - 35, 30)
+    reporter.write_line(textwrap.shorten(clause["text"], room, placeholder=" …"))
+    details = [clause["reason"]] if clause["reason"] and clause["counts"] else []
+    if clause["verdict"] == "fail":
+        details.append(f"a break means: {clause['effect']}")
+    for detail in [*details, *(f"remark: {text}" for text in clause["remarks"])]:
+        for line in textwrap.wrap(detail, max(width - len(_INDENT), 40)):
+            reporter.write_line(_INDENT + line)
+
+
+def _shortfalls(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:
+    found = [clause for clause in report["clauses"] if clause["shortfall"]]
+    if not found:
+        return
+    reporter.write_sep("=", "shortfalls (SHOULD; they decide nothing)")
+    for clause in found:
+        for finding in clause["findings"]:
+            reporter.write_line(finding_text(catalog[clause["id"]], finding))
+            reporter.write_line("")
+
+
+def progress_on(config: pytest.Config) -> Progress | None:
+    """A way for a long test to say how far it is; None where no person watches."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not reporter.isatty() or reporter.verbosity < 0:
+        return None
+    last = 0.0
+
+    def progress(done: int, total: int, what: str) -> None:
+        nonlocal last
+        if done < total and time.monotonic() - last < _PROGRESS_PAUSE:
+            return
+        last = time.monotonic()
+        shown = f" {done}/{total} {what}"[:60] if done < total else ""
+        with _uncaptured(config):
+            # written behind the cursor, which goes back, so that pytest's own line goes on where it was
+            reporter.write(f"\x1b7{shown}\x1b[K\x1b8", flush=True)
+
+    return progress
+
+
+def speaker_on(config: pytest.Config) -> Callable[[str], None] | None:
+    """A way to show a line while a test runs; None without a terminal of pytest's."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return None
+
+    def speak(line: str) -> None:
+        with _uncaptured(config):
+            reporter.ensure_newline()
+            reporter.write_line(f"wa-settings: {line}")
+
+    return speak
+
+
+def _uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if capture is None:
+        return contextlib.nullcontext()
+    disabled: contextlib.AbstractContextManager[None] = capture.global_and_fixture_disabled()
+    return disabled

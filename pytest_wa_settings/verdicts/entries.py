@@ -1,0 +1,165 @@
+"""What is kept of an ended test: plain JSON values, so that they can travel on pytest's own reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypedDict
+
+import pytest
+
+from pytest_wa_settings.testbed import Unavailable
+from pytest_wa_settings.verdicts.outcomes import Case, Finding, FindingError, NotApplicable, NotTested
+
+Ended = Literal["pass", "fail", "not tested", "not applicable", "error"]
+Scrub = Callable[[str], str]
+
+_LONGEST_TEXT = 4000
+
+
+class PlannedTest(TypedDict):
+    """A collected test, before anything ran: what it may decide, and whether it will run.
+
+    `left_out` is None for a test that runs, else why it does not ("deselected").
+    """
+
+    test: str
+    clauses: list[str]
+    widens: list[str]
+    left_out: str | None
+
+
+class FindingEntry(TypedDict):
+    """A finding with its evidence; `exchanges` are numbers in the run, `evidence` the redacted exchanges."""
+
+    clause: str
+    sent: str
+    expected: str
+    observed: str
+    example: str | None
+    curl: str | None
+    exchanges: list[int]
+    evidence: list[dict[str, Any]]
+
+
+class Entry(TypedDict):
+    """How a test ended. `reason` says why it did not pass; `seconds` is its call alone."""
+
+    test: str
+    clauses: list[str]
+    widens: list[str]
+    outcome: Ended
+    reason: str | None
+    findings: list[FindingEntry]
+    remarks: list[str]
+    examples: int
+    seconds: float
+
+
+def entry_of(
+    planned: PlannedTest,
+    case: Case | None,
+    error: BaseException | None,
+    *,
+    seconds: float = 0.0,
+    scrub: Scrub = str,
+) -> Entry:
+    """The entry of a test that ended with `error`, or without one.
+
+    Only a finding makes it fail; a finding that the case recorded counts like a raised one, so that a
+    property that cannot show it twice (Hypothesis' Flaky) fails all the same.
+    """
+    findings = _findings(case, error)
+    known = {*planned["clauses"], *planned["widens"]}
+    foreign = sorted(findings.keys() - known)
+    outcome, reason = _outcome(error)
+    if findings:
+        outcome, reason = "fail", "see " + ", ".join(sorted(findings))
+    if foreign:
+        outcome = "error"
+        reason = f"its finding names {', '.join(foreign)}, which this test does not decide"
+    return Entry(
+        test=planned["test"],
+        clauses=planned["clauses"],
+        widens=planned["widens"],
+        outcome=outcome,
+        reason=None if reason is None else plain(reason, scrub),
+        findings=[_finding_entry(one, scrub) for name, one in findings.items() if name in known],
+        remarks=[plain(text, scrub) for text in case.remarks] if case else [],
+        examples=case.examples_run if case else 0,
+        seconds=round(seconds, 6),
+    )
+
+
+def plain(text: str, scrub: Scrub = str) -> str:
+    """The text without secrets, lone surrogates and control characters: any file or channel can carry it."""
+    safe = scrub(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    safe = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in safe)
+    return safe if len(safe) <= _LONGEST_TEXT else safe[:_LONGEST_TEXT] + " […]"
+
+
+def _findings(case: Case | None, error: BaseException | None) -> dict[str, Finding]:
+    """Findings by clause; a raised one (the smallest, after shrinking) stands before a recorded one."""
+    recorded = {finding.clause: finding for finding in (case.recorded if case else ())}
+    raised = {leaf.finding.clause: leaf.finding for leaf in leaves(error) if isinstance(leaf, FindingError)}
+    return {**recorded, **raised}
+
+
+def leaves(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception itself, or the members of an exception group (Hypothesis raises such)."""
+    if error is None:
+        return
+    members = getattr(error, "exceptions", None)
+    if isinstance(members, (tuple, list)) and members:
+        for member in members:
+            yield from leaves(member)
+    else:
+        yield error
+
+
+def _outcome(error: BaseException | None) -> tuple[Ended, str | None]:
+    if error is None:
+        return "pass", None
+    broken = [leaf for leaf in leaves(error) if not isinstance(leaf, (pytest.skip.Exception, Unavailable))]
+    if broken:
+        return "error", told(broken[0])
+    quiet = list(leaves(error))
+    if all(isinstance(leaf, NotApplicable) for leaf in quiet):
+        return "not applicable", told(quiet[0])
+    return "not tested", told(quiet[0])
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line: what is wrong and what to do, where it knows that."""
+    if isinstance(error, NotTested):
+        return error.reason
+    if isinstance(error, (pytest.skip.Exception, pytest.fail.Exception)):
+        return str(error.msg)
+    problem, remedy = getattr(error, "problem", None), getattr(error, "remedy", None)
+    if isinstance(problem, str):
+        return f"{problem.rstrip('.')}: {remedy}" if remedy else problem
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _finding_entry(finding: Finding, scrub: Scrub) -> FindingEntry:
+    exchanges = [answer.exchange for answer in finding.answers]
+    return FindingEntry(
+        clause=finding.clause,
+        sent=plain(finding.sent, scrub),
+        expected=plain(finding.expected, scrub),
+        observed=plain(finding.observed, scrub),
+        example=None if finding.example is None else plain(finding.example, scrub),
+        curl=plain(exchanges[-1].curl(), scrub) if exchanges else None,
+        exchanges=[exchange.number for exchange in exchanges],
+        evidence=[_jsonable(exchange.as_dict(), scrub) for exchange in exchanges],
+    )
+
+
+def _jsonable(value: Any, scrub: Scrub) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item, scrub) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item, scrub) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return plain(str(value), scrub)

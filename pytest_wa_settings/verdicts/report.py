@@ -1,0 +1,109 @@
+"""report.json: the run as a file, the one interface that every other format is rendered from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pytest_wa_settings import __version__
+from pytest_wa_settings.verdicts.catalog import Catalog
+from pytest_wa_settings.verdicts.decision import Outcome, Verdict, is_shortfall, sums
+
+FORMAT = "urn:pytest-wa-settings:report:1"
+NAME = "report.json"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a report says about the run itself.
+
+    Attributes:
+        testbed: its name. started: seconds since the epoch. seconds: how long it took.
+        examples: how many each property was to draw. exchanges: requests made, all processes together.
+        clients: as the testbed tells them. notes: what else a reader should know.
+    """
+
+    testbed: str
+    started: float
+    seconds: float
+    profile: str
+    strict: bool
+    seed: int
+    examples: int
+    exchanges: int
+    clients: Sequence[dict[str, Any]] = field(default_factory=list)
+    notes: Sequence[str] = ()
+
+
+def build_report(
+    catalog: Catalog, outcomes: Sequence[Outcome], verdict: Verdict, facts: RunFacts
+) -> dict[str, Any]:
+    """The report as JSON values, valid against the schema "report"."""
+    started = datetime.fromtimestamp(facts.started, timezone.utc)
+    return {
+        "schema": FORMAT,
+        "suite": {"version": __version__, "catalog": catalog.version, "catalog_digest": catalog.digest},
+        "run": {
+            "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "seconds": round(facts.seconds, 3),
+            "profile": facts.profile,
+            "strict": facts.strict,
+            "seed": facts.seed,
+            "examples": facts.examples,
+            "exchanges": facts.exchanges,
+        },
+        "clients": list(facts.clients),
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "notes": list(facts.notes),
+        "sums": sums(outcomes, facts.strict),
+        "clauses": [_clause(one, facts) for one in outcomes],
+    }
+
+
+def _clause(outcome: Outcome, facts: RunFacts) -> dict[str, Any]:
+    clause = outcome.clause
+    return {
+        "id": clause.id,
+        "testbed": facts.testbed,
+        "level": clause.level,
+        "text": clause.text,
+        "source": clause.source,
+        "effect": clause.effect,
+        "verdict": outcome.verdict,
+        "reason": outcome.reason,
+        "counts": outcome.counts,
+        "shortfall": is_shortfall(outcome, facts.strict),
+        "remarks": list(outcome.remarks),
+        "tests": list(outcome.tests),
+        "examples": outcome.examples,
+        "findings": [dict(one) for one in outcome.findings],
+    }
+
+
+def write_report(folder: Path, report: dict[str, Any]) -> Path:
+    """Writes the report into the folder, which it makes if need be; returns the file.
+
+    The file appears whole or not at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / NAME
+    unfinished = folder / f".{NAME}.{os.getpid()}"
+    try:
+        unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return target
+
+
+def discard_report(folder: Path) -> None:
+    """Removes an earlier run's report, so that a run that dies early does not seem to have made it."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / NAME).unlink()
