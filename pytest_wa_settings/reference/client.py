@@ -17,16 +17,20 @@ from starlette.types import ASGIApp
 
 from pytest_wa_settings.reference.account import Account
 from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.certificates import Certificates
 from pytest_wa_settings.reference.configuration import Configuration
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.http import Operation, Responder
 from pytest_wa_settings.reference.link import Link
 from pytest_wa_settings.reference.logs import Log, quiet_server
+from pytest_wa_settings.reference.messages import Messages
 from pytest_wa_settings.reference.operations import Operations
 from pytest_wa_settings.reference.options import Options
+from pytest_wa_settings.reference.profiles import Profiles
 from pytest_wa_settings.reference.settings import ApplicationSettings
 from pytest_wa_settings.reference.store import Store
+from pytest_wa_settings.reference.tls import uploaded_context
 from pytest_wa_settings.reference.traffic import Traffic
 from pytest_wa_settings.reference.users import Passwords, Users
 from pytest_wa_settings.reference.vault import COSTS, Vault
@@ -66,6 +70,9 @@ class Parts:
             Account(self.coreapp),
             Operations(self.coreapp),
             Configuration(self.coreapp),
+            Profiles(self.coreapp),
+            Certificates(self.coreapp),
+            Messages(self.coreapp),
             Backups(self.coreapp),
         )
         return [operation for room in rooms for operation in room.operations()]
@@ -73,6 +80,17 @@ class Parts:
     def webapp(self) -> Webapp:
         """The API of these parts."""
         return Webapp(self.coreapp, self.responder, self.guard, self.operations(), self.log)
+
+    def tls(self, own: ssl.SSLContext | None) -> ssl.SSLContext | None:
+        """The TLS context: with the uploaded certificate where there is one, else the one given."""
+        uploaded = self.store.get("certificates", {}).get("external")
+        if own is None or uploaded is None:
+            return own
+        try:
+            return uploaded_context(uploaded)
+        except (ssl.SSLError, ValueError):
+            self.log.error("the uploaded certificate cannot be used")
+            return own
 
     async def close(self) -> None:
         """End the background work and close the store."""
@@ -160,7 +178,7 @@ async def serve_client(options: Options, tls: ssl.SSLContext | None, ready: Call
     parts = Parts(options, log)
     await parts.users.prepare()
     await parts.coreapp.start()
-    server = HttpServer(parts.webapp(), tls)
+    server = HttpServer(parts.webapp(), parts.tls(tls))
     listener = listen(options.host, options.port)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, parts.coreapp.leave)
     log.info("serving", status=parts.coreapp.status(), pid=os.getpid())
