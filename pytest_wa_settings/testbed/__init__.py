@@ -1,0 +1,28 @@
+"""Clients under test and their lives: what a run names is opened, leased to tests, and put back."""
+
+from .address import open_testbed
+from .base import Need, Settings, Setup, Testbed
+from .client import Client
+from .consumer import Consumer, ConsumerError, Contact, Notice
+from .errors import NotBack, TestbedError, Unavailable, UsageError
+from .webhook import Call, Receiver, ReceiverError
+
+__all__ = [
+    "Call",
+    "Client",
+    "Consumer",
+    "ConsumerError",
+    "Contact",
+    "Need",
+    "NotBack",
+    "Notice",
+    "Receiver",
+    "ReceiverError",
+    "Settings",
+    "Setup",
+    "Testbed",
+    "TestbedError",
+    "Unavailable",
+    "UsageError",
+    "open_testbed",
+]

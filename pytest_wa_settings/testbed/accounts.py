@@ -1,0 +1,183 @@
+"""The accounts of one client: the administrator's first login, and a user who is no administrator."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_wa_settings.testbed.errors import Unavailable
+from pytest_wa_settings.wire import ADMIN, Answer, Driver, Recorder, Tls, Token, WireError
+
+FACTORY_PASSWORD = "secret"
+"""What the administrator's account is born with (api 1.1)."""
+
+
+class ClientDriver(Driver):
+    """A driver that remembers the accounts made through it, so that they can be deleted at the end."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        name: str,
+        recorder: Recorder,
+        admin: str = "admin",
+        password: str | None = None,
+        tls: Tls | None = None,
+        timeout: float = 30.0,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        super().__init__(
+            base_url,
+            name=name,
+            recorder=recorder,
+            admin=admin,
+            password=password,
+            tls=tls,
+            timeout=timeout,
+            token=token,
+            headers=headers,
+            proxy=proxy,
+        )
+        self.made_users: set[str] = set()
+
+    def create_user(
+        self, name: str, password: object, *, token: str | Token = ADMIN, timeout: float | None = None
+    ) -> Answer:
+        """POST /v1/users; remembers the name unless the account is known not to be there."""
+        answer = super().create_user(name, password, token=token, timeout=timeout)
+        if answer.ok or not answer.answered:
+            self.made_users.add(name)
+        return answer
+
+    def delete_user(self, name: str, *, token: str | Token = ADMIN, timeout: float | None = None) -> Answer:
+        """DELETE /v1/users/{name}; forgets the name once it is gone."""
+        answer = super().delete_user(name, token=token, timeout=timeout)
+        if answer.ok:
+            self.made_users.discard(name)
+        return answer
+
+
+@dataclass
+class Accounts:
+    """Who may log in to one client.
+
+    `user` and `user_password` are a declared account without administrator's rights. `may_make`: the suite
+    may make one itself. `first_login`: where the administrator's password is refused, the client may still
+    have its factory one, and the suite may replace it by the given one.
+    """
+
+    admin_password: str | None = field(default=None, repr=False)
+    user: str | None = None
+    user_password: str | None = field(default=None, repr=False)
+    may_make: bool = False
+    first_login: bool = False
+    _made: tuple[str, str] | None = field(default=None, repr=False)
+    _tried: bool = False
+
+    def born_again(self) -> None:
+        """Notes that the client may be as it comes out of the box: a first login may be tried again."""
+        self._tried = False
+
+    def enter(self, driver: Driver) -> bool:
+        """Tries the first login of a client as it comes out of the box; whether the suite is in now.
+
+        Once only, until the client may have been born again: repeated wrong passwords lock accounts.
+        """
+        own = self.admin_password
+        if self._tried or not self.first_login or not own or own == FACTORY_PASSWORD:
+            return False
+        self._tried = True
+        return driver.login(password=FACTORY_PASSWORD, new_password=own).ok
+
+    def user_token(self, driver: Driver) -> str:
+        """A token of an account that is no administrator's; raises Unavailable.
+
+        Logs in anew each time, and makes the account again when it is gone (a restore or reset may do that).
+        """
+        if self.user is not None and self.user_password is not None:
+            answer = driver.login(self.user, self.user_password, remember=False)
+            if answer.ok and answer.token:
+                return answer.token
+            if not self.may_make:
+                raise Unavailable(
+                    f"the account {self.user} cannot log in ({_came(answer)})",
+                    "check `user` and its password in clients.toml",
+                )
+        if not self.may_make:
+            raise Unavailable(
+                "no account without administrator's rights is known",
+                "add user and user_password_env to clients.toml, or let the suite make one: may_change = true",
+            )
+        if self._made is not None:
+            answer = driver.login(*self._made, remember=False)
+            if answer.ok and answer.token:
+                return answer.token
+        return self._make(driver)
+
+    def _make(self, driver: Driver) -> str:
+        name, password = f"wa-{secrets.token_hex(4)}", new_password()
+        driver.recorder.add_secret(password)
+        created = driver.create_user(name, password)
+        if not created.ok:
+            raise Unavailable(
+                f"the client made no account without administrator's rights ({_came(created)})",
+                "add user and user_password_env to clients.toml",
+            )
+        answer = driver.login(name, password, remember=False)
+        if not answer.ok or not answer.token:
+            raise Unavailable(
+                f"the account that the suite made cannot log in ({_came(answer)})",
+                "add user and user_password_env to clients.toml",
+            )
+        self._made = (name, password)
+        return answer.token
+
+    def fresh_admin_token(self, driver: Driver) -> str:
+        """The token of one more login as administrator; raises Unavailable."""
+        try:
+            answer = driver.login(remember=False)
+        except WireError:
+            raise Unavailable(
+                "the client is used with a fixed token, so no login can be made",
+                "give the administrator's password instead of token_env",
+            ) from None
+        if not answer.ok or not answer.token:
+            raise Unavailable(
+                f"a second login as administrator gave no token ({_came(answer)})",
+                "see what limits logins on this client",
+            )
+        return answer.token
+
+
+def new_password() -> str:
+    """A random password of 24 characters that the rules for accounts take (api 1.1)."""
+    letters = string.ascii_letters + string.digits
+    return "aA1!" + "".join(secrets.choice(letters) for _ in range(20))
+
+
+def delete_made_users(driver: ClientDriver) -> list[str]:
+    """Deletes the accounts that were made through this driver; returns those that could not be."""
+    left = []
+    for name in sorted(driver.made_users):
+        answer = driver.delete_user(name)
+        if not answer.ok and not _is_gone(driver, name, answer):
+            left.append(name)
+    return left
+
+
+def _is_gone(driver: Driver, name: str, answer: Answer) -> bool:
+    if not answer.answered:
+        return False
+    return answer.status == 404 or driver.request("GET", f"/v1/users/{name}").status in (400, 404)
+
+
+def _came(answer: Answer) -> str:
+    return answer.failure or f"status {answer.status}"
+
+
+__all__ = ["Accounts", "ClientDriver", "delete_made_users", "new_password"]

@@ -1,0 +1,368 @@
+"""One client under test, as tests hold it: calls with patience, and its way back after a stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver
+from pytest_wa_settings.testbed.base import Policy, Setup, State
+from pytest_wa_settings.testbed.comeback import bring_back, why_not_serving
+from pytest_wa_settings.testbed.errors import NotBack, Unavailable
+from pytest_wa_settings.testbed.life import Habits, Life
+from pytest_wa_settings.testbed.patience import Patience
+from pytest_wa_settings.wire import ADMIN, UNSET, Answer, Token
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.base import Testbed
+
+RESTORE = "/v1/settings/restore"
+BACKUP = "/v1/settings/backup"
+APPLICATION = "/v1/settings/application"
+_NO_SUCH_PATH = (403, 404, 405, 501)
+
+Pending = Literal["accepted", "unknown"]
+
+
+@dataclass
+class Budget:
+    """How many restores a client may still take; `limit` None is without end."""
+
+    limit: int | None = None
+    spent: int = 0
+
+    @property
+    def left(self) -> int:
+        """Restores that are left; a very large number without limit."""
+        return 10**9 if self.limit is None else max(0, self.limit - self.spent)
+
+
+class Client:
+    """A WhatsApp Business API client under test.
+
+    Attributes:
+        name: what reports and exchanges call it. driver: the raw way to it, without patience.
+        state: whether it is registered, as far as the testbed knows. version: None where it is unknown.
+        restart_policy: what brings it back by itself; None where that is unknown.
+        managed: the testbed starts it. may_change, may_restore: what the suite is allowed to do.
+        unreadable: resources that it was found not to have.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        testbed: Testbed,
+        driver: ClientDriver,
+        state: State,
+        setup: Setup,
+        version: str | None,
+        life: Life,
+        accounts: Accounts,
+        habits: Habits | None = None,
+        restart_policy: Policy | None = None,
+        managed: bool = False,
+        may_change: bool = False,
+        may_restore: bool = False,
+        budget: Budget | None = None,
+        before_restore: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.testbed = testbed
+        self.driver = driver
+        self.state: State = state
+        self.shards, self.multiconnect = setup
+        self.version = version
+        self.life = life
+        self.accounts = accounts
+        self.habits = habits or Habits()
+        self.restart_policy = restart_policy
+        self.managed = managed
+        self.may_change = may_change
+        self.may_restore = may_restore
+        self.budget = budget or Budget()
+        self.unreadable: set[str] | None = None
+        self.pending: Pending | None = None
+        self.pending_since = 0.0
+        self.touched = False
+        self.killed = False
+        self.known_generation = life.generation()
+        self._before_restore = before_restore
+        self._number: tuple[str | None, float] | None = None
+        self._patience = Patience(self.habits, testbed.ready_timeout, self._otherwise_serves)
+
+    def __repr__(self) -> str:
+        return f"<Client {self.name}>"
+
+    # calls
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = UNSET,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | Token = ADMIN,
+        timeout: float | None = None,
+    ) -> Answer:
+        """The answer to a request; 429, 503 and code 1017 are waited out, within the ready timeout."""
+
+        def call() -> Answer:
+            return self._entered(
+                lambda: self.driver.request(
+                    method, path, json=json, content=content, headers=headers, token=token, timeout=timeout
+                )
+            )
+
+        answer = self._patience.settle(f"{method} {path.partition('?')[0]}", call)
+        if method == "GET" and path == APPLICATION and answer.ok:
+            self._number = (states.number_of(answer), time.monotonic())
+        return answer
+
+    def backup(self, password: object, *, token: str | Token = ADMIN, timeout: float | None = None) -> Answer:
+        """POST /v1/settings/backup, with patience (doc, backup)."""
+        return self._patience.settle(
+            f"POST {BACKUP}",
+            lambda: self._entered(lambda: self.driver.backup(password, token=token, timeout=timeout)),
+        )
+
+    def restore(
+        self,
+        password: object,
+        data: object,
+        *,
+        token: str | Token = ADMIN,
+        timeout: float | None = None,
+    ) -> Answer:
+        """POST /v1/settings/restore, with patience (doc, restore).
+
+        Counts as made when the answer is 2xx, and when none arrives. Raises Unavailable where restores are
+        not allowed, or none is left.
+        """
+        self.prepare_restore()
+        return self._patience.settle(
+            f"POST {RESTORE}",
+            lambda: self._note(
+                self._entered(lambda: self.driver.restore(password, data, token=token, timeout=timeout))
+            ),
+        )
+
+    def restore_at_once(self, pairs: Iterable[tuple[object, object]]) -> list[Answer]:
+        """The answers to several restores (password, data) sent at the same time, in order."""
+        wanted = list(pairs)
+        self.prepare_restore(len(wanted))
+        drivers = self.driver.parallel(len(wanted))
+        try:
+            with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+                calls = [pool.submit(one.restore, *pair) for one, pair in zip(drivers, wanted, strict=True)]
+                return [self._note(call.result()) for call in calls]
+        finally:
+            for driver in drivers:
+                driver.close()
+
+    def restore_in_background(self, password: object, data: object) -> None:
+        """Sends one restore without patience, from a thread of the caller's; what comes of it is noted."""
+        try:
+            self.prepare_restore()
+        except Unavailable:
+            return
+        driver = self.driver.clone()
+        try:
+            self._note(driver.restore(password, data))
+        finally:
+            driver.close()
+
+    def restore_and_close(self, password: str, data: str, *, fraction: float) -> Answer:
+        """Sends the first part of a restore request, then closes the connection without waiting."""
+        self.prepare_restore()
+        request = self.driver.compose("POST", RESTORE, json={"password": password, "data": data})
+        cut = max(1, min(len(request), int(len(request) * fraction)))
+        return self._note(self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
+
+    def prepare_restore(self, count: int = 1) -> None:
+        """Raises Unavailable unless so many restores may be sent; sees to the safety backup first."""
+        if not self.may_restore:
+            raise Unavailable(
+                "the suite may not restore on this client",
+                "add --wa-allow-restore, or may_restore = true to its entry in clients.toml",
+            )
+        if self.budget.left < count:
+            raise Unavailable(
+                f"all {self.budget.limit} restores that this client may take are used up",
+                "raise --wa-max-restores",
+            )
+        if self._before_restore is not None:
+            self._before_restore()
+
+    def _note(self, answer: Answer) -> Answer:
+        """Notes what a restore may have done."""
+        never_sent = answer.failure_kind in ("refused", "connect", "tls", "login")
+        if answer.ok or (answer.status is None and not never_sent):
+            if self.pending != "accepted":
+                self.pending = "accepted" if answer.ok else "unknown"
+            self.pending_since = time.monotonic()
+            self.budget.spent += 1
+            self.touched = True
+            self._number = None
+        return answer
+
+    def _entered(self, call: Callable[[], Answer]) -> Answer:
+        """The answer to a call, made again after a first login where the password was refused."""
+        answer = call()
+        if answer.failure_kind == "login" and self.accounts.enter(self.driver):
+            answer = call()
+        return answer
+
+    def _otherwise_serves(self) -> bool:
+        health = self.driver.health()
+        if states.serves(health, registered=None, shards=1) is False:
+            return False
+        return self.driver.application().ok
+
+    # what it is
+
+    @property
+    def setup(self) -> Setup:
+        """Shards, and whether it runs in multiconnect."""
+        return (self.shards, self.multiconnect)
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether the testbed has a way to start it again."""
+        return self.life.can_restart
+
+    @property
+    def can_kill(self) -> bool:
+        """Whether the testbed can end it at any moment."""
+        return self.life.can_kill
+
+    def number(self) -> str | None:
+        """The business number as digits: the setting `wa_id`, else as support tells; None if neither does."""
+        if self._number is None or time.monotonic() - self._number[1] > 2.0:
+            found = states.number_of(self.ask("GET", APPLICATION))
+            self._number = (found, time.monotonic())
+        number, when = self._number
+        if number is None and self.state == "registered":
+            number = states.number_of(self.ask("GET", "/v1/support"))
+            self._number = (number, when)
+        return number
+
+    # stops and starts
+
+    def probe(self, limit: float | None = None) -> Answer:
+        """One look at health, quick and without patience."""
+        quick = min(self.driver.timeout, max(2.0, 10 * self.testbed.latency))
+        return self._entered(lambda: self.driver.health(timeout=quick if limit is None else limit))
+
+    def is_down(self) -> bool:
+        """One look: no connection, 503, or neither connected nor connecting (nor new, where it was new)."""
+        if self.life.running() is False:
+            return True
+        return not states.is_up(self.probe(), new_machine=self.state == "unregistered")
+
+    def wait_down(self, limit: float) -> bool:
+        """Whether it was seen down within `limit` seconds."""
+        return self._until(self.is_down, limit, slowing=False)
+
+    def wait_serving(self, limit: float | None = None, registered: bool | None = None) -> bool:
+        """Whether it serves within `limit` seconds (the ready timeout): health says so, and a GET works.
+
+        `registered` True asks for `connected`, False for `unregistered`, None for either.
+        """
+        allowed = self.testbed.ready_timeout if limit is None else limit
+        return self._until(lambda: self.serves(registered), allowed)
+
+    def serves(self, registered: bool | None = None) -> bool:
+        """Whether it serves now, as `wait_serving` says."""
+        health = self.probe()
+        told = states.serves(health, registered=registered, shards=self.shards if self.multiconnect else 1)
+        if told is False:
+            return False
+        answer = self._entered(self.driver.application)
+        return answer.ok or (bool(told) and answer.status in _NO_SUCH_PATH)
+
+    def _until(self, condition: Callable[[], bool], limit: float, *, slowing: bool = True) -> bool:
+        deadline = time.monotonic() + limit
+        pause = 0.002 if self.managed else max(0.02, min(0.25, self.testbed.latency))
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(pause, left))
+            if slowing:
+                pause = min(2 * pause, 0.05 if self.managed else 0.5)
+        return True
+
+    def come_back(self, *, expect_registered: bool = True) -> None:
+        """Makes it serve again after a restore or a kill; raises NotBack.
+
+        A client with a way to be started is started again as the document says, one without is waited for.
+        """
+        bring_back(self, registered=expect_registered)
+        self.settled()
+
+    def settled(self) -> None:
+        """Notes that what was pending is over."""
+        if self.pending == "accepted" and self.state == "unregistered":
+            self.state = "registered"
+        self.pending = None
+        self._number = None
+        self.killed = False
+        self.accounts.born_again()
+        self.known_generation = self.life.generation()
+
+    def restart(self) -> None:
+        """Starts it again and waits until it serves; raises NotBack."""
+        self.life.restart()
+        self._serve_or_raise("the start")
+
+    def start(self) -> None:
+        """Starts it if it does not run, and waits until it serves; raises NotBack."""
+        if self.is_down():
+            self.life.restart()
+        self._serve_or_raise("the start")
+
+    def kill(self) -> None:
+        """Ends it at once (where only a restart command can, it starts again); raises Unavailable."""
+        if not self.can_kill:
+            raise Unavailable("this client cannot be stopped", "add --wa-restart-command")
+        self._number = None
+        self.killed = True
+        self.life.kill()
+
+    def kill_after(self, delay: float) -> None:
+        """Ends it `delay` seconds from now."""
+        time.sleep(delay)
+        self.kill()
+
+    def reset(self) -> None:
+        """Puts it back to the state it was declared in; raises Unavailable where it cannot be."""
+        if not self.life.can_reset:
+            raise Unavailable("this client cannot be reset", "add `reset` to its entry in clients.toml")
+        self.life.reset()
+        self.accounts.born_again()
+        self._number = self.pending = None
+        self.known_generation = self.life.generation()
+
+    def _serve_or_raise(self, after: str) -> None:
+        self._number = None
+        registered = None if self.pending else self.state == "registered"
+        if not self.wait_serving(registered=registered):
+            raise NotBack(*why_not_serving(self, after, registered))
+        self.known_generation = self.life.generation()
+
+    # accounts
+
+    def user_token(self) -> str:
+        """A token of an account that is no administrator's; raises Unavailable."""
+        return self.accounts.user_token(self.driver)
+
+    def fresh_admin_token(self) -> str:
+        """A token of one more login as administrator; raises Unavailable."""
+        return self.accounts.fresh_admin_token(self.driver)

@@ -1,0 +1,34 @@
+"""What can go wrong around a client without being its fault; each error says what is wrong and what to do.
+
+A run goes through three steps, and each has its error: understanding what is named (UsageError), opening and
+reaching it (TestbedError), using it in a test (Unavailable, of which NotBack is one kind).
+"""
+
+from __future__ import annotations
+
+
+class _Told(Exception):
+    """Carries `problem` and `remedy`; neither ever holds a secret."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class UsageError(_Told):
+    """The address, the options or the clients' file cannot be understood: exit status 4."""
+
+
+class TestbedError(_Told):
+    """The testbed cannot start, or its preflight failed: every clause ends as *error*."""
+
+    __test__ = False
+
+
+class Unavailable(_Told):
+    """The testbed does not offer what a test needs: its clauses are *not tested*."""
+
+
+class NotBack(Unavailable):
+    """The client does not serve again after a restore, a kill or a start."""

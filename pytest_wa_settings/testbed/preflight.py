@@ -1,0 +1,229 @@
+"""The look at a client before the first test; what is wrong around it is one sentence, and no finding."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.testbed.base import setup_text
+from pytest_wa_settings.testbed.errors import TestbedError
+from pytest_wa_settings.testbed.patience import Patience, passing
+from pytest_wa_settings.wire import NO_TOKEN, Answer, WireError
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.client import Client
+
+PASSWORD = "WA_ADMIN_PASSWORD"
+_CLOCK_MAY_DIFFER = 300.0
+_NO_CLIENT = "answers, but not as a WhatsApp Business API client"
+_CHECK_ADDRESS = "check the address: host, port and path prefix"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the preflight found: header lines, warnings among them, and the slowest answer in seconds."""
+
+    lines: list[str]
+    warnings: list[str]
+    latency: float
+    statuses: tuple[str, ...]
+    version: str | None
+    multi: bool
+
+
+def preflight(client: Client) -> Found:
+    """Reaches the client, logs in, reads clock, health and version; changes nothing; raises TestbedError."""
+    patient = Patience(client.habits, client.testbed.ready_timeout, lambda: False)
+    reached = _reach(client, patient)
+    answers = [reached]
+    answers.append(_log_in(client, patient))
+    health = _health(client, patient)
+    answers.append(health)
+    application = client.driver.application()
+    support = client.driver.support()
+    answers += [application, support]
+    statuses = tuple(states.statuses(health))
+    version = client.version or states.version_of(health, application, support)
+    latency = max(answer.seconds for answer in answers if answer.failure is None)
+    warnings = list(filter(None, [_clock(client, health if health.answered else reached)]))
+    where = f"{client.name}: {client.driver.base_url}"
+    shown = ", ".join(sorted(set(statuses))) or "health names no status"
+    what = f"version {version or 'unknown'}, {shown}, {setup_text(client.setup)}"
+    lines = [f"{where}, {what}, slowest answer {latency * 1000:.0f} ms", *warnings]
+    return Found(lines, warnings, latency, statuses, version, states.is_multi(health))
+
+
+def _reach(client: Client, patient: Patience) -> Answer:
+    """An answer of any kind, over TLS that is trusted."""
+    answer = patient.settle("preflight", lambda: client.driver.request("GET", "/v1/health", token=NO_TOKEN))
+    address = client.driver.base_url
+    if answer.failure is None:
+        _no_web_page(client, answer)
+        return answer
+    why = answer.explanation or answer.failure
+    if answer.failure_kind == "tls":
+        raise TestbedError(f"no TLS connection to {address}: {_after_colon(why)}", _tls_remedy(client, why))
+    if answer.failure_kind == "broken":
+        raise TestbedError(f"{address} {_NO_CLIENT}: {_after_colon(why)}", _broken_remedy(address))
+    if answer.failure_kind == "timeout":
+        raise TestbedError(
+            f"{address} does not answer within {client.driver.timeout:g} s",
+            f"{_CHECK_ADDRESS}, or raise --wa-timeout",
+        )
+    raise TestbedError(
+        f"{address} cannot be reached: {why}",
+        f"see that the client runs and listens there, or {_CHECK_ADDRESS}",
+    )
+
+
+def _after_colon(why: str) -> str:
+    return why.partition(": ")[2] or why
+
+
+def _tls_remedy(client: Client, why: str) -> str:
+    if "speak TLS" in why:
+        return "give the address with http:// if the client is meant to speak plain HTTP"
+    if "client certificate" in why:
+        return "add client_cert to the client's entry in clients.toml"
+    if "certificate" in why and client.driver.tls.verify:
+        return "name the client's authority with --wa-ca FILE, or give --wa-insecure to take any certificate"
+    return "see how TLS is set up on the client"
+
+
+def _broken_remedy(address: str) -> str:
+    if address.startswith("http://"):
+        return f"give the address with https:// if the client speaks TLS, or {_CHECK_ADDRESS}"
+    return _CHECK_ADDRESS
+
+
+def _no_web_page(client: Client, answer: Answer) -> None:
+    """Raises TestbedError for what is clearly something else than the API."""
+    address = client.driver.base_url
+    kind = (answer.header("Content-Type") or "").lower()
+    if answer.status is not None and 300 <= answer.status < 400:
+        raise TestbedError(
+            f"{address} {_NO_CLIENT}: it redirects (status {answer.status})",
+            "give the address that it redirects to, if that is the client",
+        )
+    if "html" in kind or answer.content.lstrip()[:1] == b"<":
+        if answer.status in (502, 503, 504):
+            raise TestbedError(
+                f"a gateway answers at {address}, and no client behind it (status {answer.status})",
+                "start the client, or check the gateway",
+            )
+        raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
+    if answer.status == 407:
+        raise TestbedError(f"a proxy before {address} asks for a login", "check `proxy` in clients.toml")
+
+
+def _log_in(client: Client, patient: Patience) -> Answer:
+    """The login's answer, or with a fixed token that of a call which needs it."""
+    driver = client.driver
+    if driver.session_token() is not None:
+        answer = patient.settle("preflight", driver.application)
+        if answer.status in (401, 403):
+            raise TestbedError(
+                f"{client.name} refuses the fixed token (status {answer.status})",
+                "check the variable of token_env",
+            )
+        return answer
+    try:
+        answer = patient.settle("preflight", driver.login)
+    except WireError:
+        raise TestbedError(
+            f"no administrator's password is known for {client.name}",
+            f"set {PASSWORD}, or give --wa-admin-password-file FILE",
+        ) from None
+    if answer.ok and answer.token:
+        return answer
+    if not answer.ok and client.accounts.enter(driver):
+        return answer
+    raise _no_entry(client, answer)
+
+
+def _no_entry(client: Client, answer: Answer) -> TestbedError:
+    address = client.driver.base_url
+    if answer.failure is not None:
+        return TestbedError(
+            f"{address} did not answer the login: {answer.explanation or answer.failure}",
+            "see the client's log, or raise --wa-timeout",
+        )
+    if passing(answer) == "429":
+        return TestbedError(f"{address} limits logins (status 429)", "wait, then run again")
+    if passing(answer) is not None or (answer.status is not None and answer.status >= 500):
+        return TestbedError(
+            f"{address} is not ready: the login was answered {answer.status}",
+            "wait until it serves, or raise --wa-ready-timeout",
+        )
+    if 1024 in answer.codes:
+        return TestbedError(
+            f"{client.name} still has its factory password, and wants another at the first login",
+            f"set the new one as {PASSWORD}, and allow the change with may_change = true",
+        )
+    if answer.ok:
+        return TestbedError(f"{address} {_NO_CLIENT}: its login gives no token", _CHECK_ADDRESS)
+    if answer.status in (404, 405, 501):
+        return TestbedError(
+            f"{address} {_NO_CLIENT}: it has no /v1/users/login (status {answer.status})",
+            f"{_CHECK_ADDRESS}; for a gateway with a fixed token, add token_env in clients.toml",
+        )
+    return TestbedError(
+        f"{client.name} refuses the administrator's password (status {answer.status})",
+        f"check {PASSWORD}, or --wa-admin-password-file FILE, and --wa-admin",
+    )
+
+
+def _health(client: Client, patient: Patience) -> Answer:
+    """The health answer, once the client does not merely start (waits up to the ready timeout)."""
+    deadline = time.monotonic() + client.testbed.ready_timeout
+    while True:
+        answer = patient.settle("preflight", client.driver.health)
+        found = set(states.statuses(answer))
+        starting = bool(found) and found <= {"connecting", "uninitialized"}
+        if not starting or time.monotonic() > deadline:
+            break
+        time.sleep(0.25)
+    if answer.failure is not None:
+        raise TestbedError(
+            f"{client.name} did not answer /v1/health: {answer.explanation or answer.failure}",
+            "see the client's log, or raise --wa-timeout",
+        )
+    if passing(answer) is not None or (answer.status is not None and answer.status >= 500):
+        raise TestbedError(
+            f"{client.name} is not ready: /v1/health answers {answer.status}",
+            "wait until it serves, or raise --wa-ready-timeout",
+        )
+    if answer.ok and not isinstance(answer.body, dict):
+        raise TestbedError(
+            f"{client.driver.base_url} {_NO_CLIENT}: /v1/health is answered without a JSON object",
+            _CHECK_ADDRESS,
+        )
+    if starting:
+        raise TestbedError(
+            f"{client.name} is not ready: health says {', '.join(sorted(found))}",
+            "wait until it serves, or raise --wa-ready-timeout",
+        )
+    return answer
+
+
+def _clock(client: Client, answer: Answer) -> str | None:
+    """A warning where the client's clock and ours are far apart."""
+    try:
+        theirs = parsedate_to_datetime(answer.header("Date") or "").timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    apart = theirs - time.time()
+    if abs(apart) <= _CLOCK_MAY_DIFFER:
+        return None
+    way = "ahead of" if apart > 0 else "behind"
+    return f"{client.name}: its clock is {_span(abs(apart))} {way} this machine's: tokens may suffer from it"
+
+
+def _span(seconds: float) -> str:
+    for size, name in ((365 * 86400, "years"), (86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} seconds"
