@@ -90,6 +90,10 @@ def plant(client: Client, wanted: Mapping[Leaf, object]) -> set[Leaf]:
     return taken
 
 
+def _often_unset(one: Field) -> bool:
+    return one.resource in ("about", "business") or one.leaf == "application:webhooks.url"
+
+
 def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> bool:
     body: dict[str, object] = {}
     for leaf, value in leaves.items():
@@ -111,8 +115,8 @@ def plant_other_values(client: Client, rng: random.Random, *resources: str) -> S
     now = read(client)
     wanted = {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changeable(now, *resources)}
     for one in FIELDS:
-        # a profile that is still empty shows no member to change: offer the documented ones
-        if one.resource in resources and one.resource in ("about", "business") and one.leaf not in wanted:
+        # what is not set yet shows no member to change: offer what every documented client has
+        if one.resource in resources and one.leaf not in wanted and _often_unset(one):
             wanted[one.leaf] = another_value(one, None, rng)
     plant(client, wanted)
     return read(client)

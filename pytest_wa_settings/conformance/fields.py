@@ -46,7 +46,7 @@ class Field:
 
 
 _MEDIA = ("audio", "document", "voice", "video", "image", "sticker")
-_VERTICALS = ("Education", "Health", "Travel", "Finance", "Retail")
+_VERTICALS = ("Automotive", "Education", "Entertainment", "Restaurant", "Other")
 
 FIELDS: tuple[Field, ...] = (
     Field("application:callback_persist", "bool"),

@@ -181,7 +181,8 @@ def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]
     leaves = [
         leaf
         for leaf in states[0][1].of("application", "about", "business")
-        if not all(agree([leaf], states[0][1].values, other.values) for _, other in states[1:])
+        if all(leaf in other.values for _, other in states[1:])
+        and not all(agree([leaf], states[0][1].values, other.values) for _, other in states[1:])
     ]
     if not leaves:
         return None
