@@ -71,8 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the hooks of this process's part, if it has one."""
     config.addinivalue_line(
         "markers",
-        "wa_clause(*ids, widens=False): the clauses that a test may decide; `widens` for one that only adds "
-        "cases to them",
+        "wa_clause(*ids, widens=False, consumes=False): the clauses that a test may decide; `widens` for one "
+        "that only adds cases to them, `consumes` for one that uses clients up and so runs last",
     )
     if config.pluginmanager.has_plugin(_NESTED):
         return

@@ -22,6 +22,13 @@ from pytest_wa_settings.verdicts.wording import findings_text
 DESELECTED = "deselected (-k, -m, --deselect or a plugin)"
 
 
+def _turn(item: pytest.Item) -> tuple[bool, bool]:
+    """Refusals first: a test that uses clients up runs after those that need them as they are."""
+    marks = list(item.iter_markers("wa_clause"))
+    consumes = any(mark.kwargs.get("consumes") for mark in marks)
+    return consumes, consumes and all(mark.kwargs.get("widens") for mark in marks)
+
+
 def planned_test(item: pytest.Item) -> PlannedTest:
     """What a collected test may decide, read from its `wa_clause` marks."""
     clauses: dict[str, None] = {}
@@ -85,6 +92,7 @@ class Running:
             yield
             return
         self._leave_out(config, items, plan)
+        items.sort(key=_turn)
         yield
         staying = set(items)
         for item, planned in plan.items():
