@@ -19,8 +19,8 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 class Outcome:
     """How a run ended.
 
-    `status` is None if it had to be killed; `terminal` is stdout and stderr as they came; `report` is None where
-    no report.json was written, or none that is JSON; `left_behind` are files where the run stood.
+    `status` is None if it had to be killed; `terminal` is stdout and stderr; `report` is None where
+    no usable report.json was written; `left_behind` are files where the run stood.
     """
 
     status: int | None
