@@ -148,9 +148,17 @@ class HttpServer(uvicorn.Server):
         listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
+        # A closed TLS connection stays until its peer says goodbye too: wait only while it has data to send.
         deadline = time.monotonic() + FLUSH_SECONDS
-        while (self.server_state.connections or self.server_state.tasks) and time.monotonic() < deadline:
+        while (self.server_state.tasks or self.unsent()) and time.monotonic() < deadline:
             await asyncio.sleep(0.001)
+        await asyncio.sleep(0.001)
+
+    def unsent(self) -> bool:
+        """Whether bytes of an answer still wait to be sent."""
+        return any(
+            connection.transport.get_write_buffer_size() > 0 for connection in self.server_state.connections
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
