@@ -24,7 +24,6 @@ RESTORE = "/v1/settings/restore"
 BACKUP = "/v1/settings/backup"
 APPLICATION = "/v1/settings/application"
 _NO_SUCH_PATH = (403, 404, 405, 501)
-
 Pending = Literal["accepted", "unknown"]
 
 
@@ -44,11 +43,14 @@ class Budget:
 class Client:
     """A WhatsApp Business API client under test.
 
+    `guard` is called before it may be changed (False) or restored on (True), and may refuse by Unavailable.
+
     Attributes:
         name: what reports and exchanges call it. driver: the raw way to it, without patience.
         state: whether it is registered, as far as the testbed knows. version: None where it is unknown.
         restart_policy: what brings it back by itself; None where that is unknown.
         managed: the testbed starts it. may_change, may_restore: what the suite is allowed to do.
+        touched: a restore was made on it, or may have been. pending: its last restore, until it is back.
         unreadable: resources that it was found not to have.
     """
 
@@ -69,7 +71,7 @@ class Client:
         may_change: bool = False,
         may_restore: bool = False,
         budget: Budget | None = None,
-        before_restore: Callable[[], None] | None = None,
+        guard: Callable[[bool], None] | None = None,
     ) -> None:
         self.name = name
         self.testbed = testbed
@@ -91,7 +93,7 @@ class Client:
         self.touched = False
         self.killed = False
         self.known_generation = life.generation()
-        self._before_restore = before_restore
+        self._guard = guard
         self._number: tuple[str | None, float] | None = None
         self._patience = Patience(self.habits, testbed.ready_timeout, self._otherwise_serves)
 
@@ -111,15 +113,25 @@ class Client:
         token: str | Token = ADMIN,
         timeout: float | None = None,
     ) -> Answer:
-        """The answer to a request; 429, 503 and code 1017 are waited out, within the ready timeout."""
+        """The answer to a request; 429, 503 and code 1017 are waited out, within the ready timeout.
+
+        A restore of any shape counts, and is allowed, as `restore` says.
+        """
+
+        restores = method == "POST" and path.partition("?")[0] == RESTORE
+        if restores:
+            self.prepare_restore()
 
         def call() -> Answer:
-            return self._entered(
+            answer = self._entered(
                 lambda: self.driver.request(
                     method, path, json=json, content=content, headers=headers, token=token, timeout=timeout
                 )
             )
+            return self._note(answer) if restores else answer
 
+        if self._guard is not None and _changes(method, path):
+            self._guard(False)
         answer = self._patience.settle(f"{method} {path.partition('?')[0]}", call)
         if method == "GET" and path == APPLICATION and answer.ok:
             self._number = (states.number_of(answer), time.monotonic())
@@ -148,7 +160,7 @@ class Client:
         self.prepare_restore()
         return self._patience.settle(
             f"POST {RESTORE}",
-            lambda: self._note(
+            lambda: self.noted(
                 self._entered(lambda: self.driver.restore(password, data, token=token, timeout=timeout))
             ),
         )
@@ -161,7 +173,7 @@ class Client:
         try:
             with ThreadPoolExecutor(max(1, len(wanted))) as pool:
                 calls = [pool.submit(one.restore, *pair) for one, pair in zip(drivers, wanted, strict=True)]
-                return [self._note(call.result()) for call in calls]
+                return [self.noted(call.result()) for call in calls]
         finally:
             for driver in drivers:
                 driver.close()
@@ -174,7 +186,7 @@ class Client:
             return
         driver = self.driver.clone()
         try:
-            self._note(driver.restore(password, data))
+            self.noted(driver.restore(password, data))
         finally:
             driver.close()
 
@@ -183,7 +195,7 @@ class Client:
         self.prepare_restore()
         request = self.driver.compose("POST", RESTORE, json={"password": password, "data": data})
         cut = max(1, min(len(request), int(len(request) * fraction)))
-        return self._note(self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
+        return self.noted(self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
 
     def prepare_restore(self, count: int = 1) -> None:
         """Raises Unavailable unless so many restores may be sent; sees to the safety backup first."""
@@ -197,10 +209,10 @@ class Client:
                 f"all {self.budget.limit} restores that this client may take are used up",
                 "raise --wa-max-restores",
             )
-        if self._before_restore is not None:
-            self._before_restore()
+        if self._guard is not None:
+            self._guard(True)
 
-    def _note(self, answer: Answer) -> Answer:
+    def noted(self, answer: Answer) -> Answer:
         """Notes what a restore may have done."""
         never_sent = answer.failure_kind in ("refused", "connect", "tls", "login")
         if answer.ok or (answer.status is None and not never_sent):
@@ -317,15 +329,20 @@ class Client:
         self.accounts.born_again()
         self.known_generation = self.life.generation()
 
+    def start_again(self) -> None:
+        """Starts it again, ending it first if it runs, and does not wait; raises NotBack."""
+        self.driver.close()
+        self.life.restart()
+
     def restart(self) -> None:
         """Starts it again and waits until it serves; raises NotBack."""
-        self.life.restart()
+        self.start_again()
         self._serve_or_raise("the start")
 
     def start(self) -> None:
         """Starts it if it does not run, and waits until it serves; raises NotBack."""
         if self.is_down():
-            self.life.restart()
+            self.start_again()
         self._serve_or_raise("the start")
 
     def kill(self) -> None:
@@ -334,6 +351,7 @@ class Client:
             raise Unavailable("this client cannot be stopped", "add --wa-restart-command")
         self._number = None
         self.killed = True
+        self.driver.close()
         self.life.kill()
 
     def kill_after(self, delay: float) -> None:
@@ -345,7 +363,10 @@ class Client:
         """Puts it back to the state it was declared in; raises Unavailable where it cannot be."""
         if not self.life.can_reset:
             raise Unavailable("this client cannot be reset", "add `reset` to its entry in clients.toml")
+        self.driver.close()
         self.life.reset()
+        self.driver.forget_token()
+        self.driver.made_users.clear()
         self.accounts.born_again()
         self._number = self.pending = None
         self.known_generation = self.life.generation()
@@ -366,3 +387,10 @@ class Client:
     def fresh_admin_token(self) -> str:
         """A token of one more login as administrator; raises Unavailable."""
         return self.accounts.fresh_admin_token(self.driver)
+
+
+def _changes(method: str, path: str) -> bool:
+    """Whether a call may change what a keepsake holds; a backup does not."""
+    if method in ("GET", "HEAD", "OPTIONS") or path == BACKUP:
+        return False
+    return path.startswith(("/v1/settings", "/v1/certificates"))
