@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "wa_clause(*ids, widens=False, consumes=False): the clauses that a test may decide; `widens` for one "
-        "that only adds cases to them, `consumes` for one that uses clients up and so runs last",
+        "that only adds cases to them, `consumes` for one that uses up an unregistered client",
     )
     if config.pluginmanager.has_plugin(_NESTED):
         return
@@ -92,9 +92,12 @@ def _run_as_worker(config: pytest.Config, given: dict[str, Any]) -> None:
 def _run_own_tests(config: pytest.Config) -> None:
     from pytest_wa_settings.session.own import OwnTests
     from pytest_wa_settings.session.run import RUN, Run
+    from pytest_wa_settings.testbed import UsageError
 
     try:
-        config.stash[RUN] = Run(resolve(config, config.option))
-    except OptionError as error:
+        run = Run(resolve(config, config.option))
+        run.parse()
+    except (OptionError, UsageError) as error:
         raise pytest.UsageError(f"{error.problem}: {error.remedy}") from None
-    config.pluginmanager.register(OwnTests(config.stash[RUN]), "wa_settings_own_tests")
+    config.stash[RUN] = run
+    config.pluginmanager.register(OwnTests(run), "wa_settings_own_tests")

@@ -12,10 +12,10 @@ from pytest_wa_settings.conformance.arrange import Refusals, a_password, rng_of,
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
-from pytest_wa_settings.wire import NO_TOKEN
+from pytest_wa_settings.wire import NO_TOKEN, Token
 
 
-def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, object]]:
+def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, str | Token]]:
     """No token, and tokens that no client gave out."""
     yield "no token", NO_TOKEN
     yield "a token made up of hex digits", f"{rng.getrandbits(256):064x}"

@@ -65,7 +65,7 @@ def test_an_unregistered_client_gives_no_backup(wa_case: Case) -> None:
         settle(refused("BACKUP-2", "backup on a client that is not registered", answer))
 
 
-@pytest.mark.wa_clause("BACKUP-3", consumes=True)
+@pytest.mark.wa_clause("BACKUP-3", uses_up="restores")
 def test_a_stopped_client_gives_no_backup(wa_case: Case) -> None:
     record = existing_app(wa_case)
     answer = record.while_down
@@ -153,7 +153,7 @@ def test_backup_with_a_password_that_is_no_string_is_refused(wa_case: Case) -> N
             settle(refused("BACKUP-6", f"backup with {name} as password", client.backup(value)))
 
 
-@pytest.mark.wa_clause("BACKUP-7", consumes=True)
+@pytest.mark.wa_clause("BACKUP-7", uses_up="new machine")
 def test_messages_are_not_in_the_backup(wa_case: Case) -> None:
     record = new_machine(wa_case)
     traffic = record.traffic
@@ -174,7 +174,7 @@ def test_messages_are_not_in_the_backup(wa_case: Case) -> None:
         settle(Finding("BACKUP-7", sent, "it is not delivered again", observed, (record.answer,)))
 
 
-@pytest.mark.wa_clause("BACKUP-8", consumes=True)
+@pytest.mark.wa_clause("BACKUP-8", uses_up="new machine")
 def test_callbacks_are_not_in_the_backup(wa_case: Case) -> None:
     record = new_machine(wa_case)
     traffic = record.traffic
@@ -195,7 +195,7 @@ def test_callbacks_are_not_in_the_backup(wa_case: Case) -> None:
     settle(Finding("BACKUP-8", sent, "only callbacks of its own", observed, (record.answer,)))
 
 
-@pytest.mark.wa_clause("BACKUP-9", consumes=True)
+@pytest.mark.wa_clause("BACKUP-9", uses_up="restores")
 def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
     record = existing_app(wa_case)
     if record.after is None:
@@ -232,7 +232,7 @@ def test_two_backups_of_one_state_differ(wa_case: Case) -> None:
             settle(Finding("BACKUP-11", sent, "two values of `data` that differ", "twice the same", answers))
 
 
-@pytest.mark.wa_clause("BACKUP-13", consumes=True)
+@pytest.mark.wa_clause("BACKUP-13", uses_up="new machine")
 def test_users_and_tokens_are_not_in_the_backup(wa_case: Case) -> None:
     record = new_machine(wa_case)
     if record.back:

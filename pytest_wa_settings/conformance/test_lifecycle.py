@@ -221,14 +221,14 @@ def machine_of(case: Case) -> type[RuleBasedStateMachine]:
     return ClientLife
 
 
-@pytest.mark.wa_clause("RESTORE-2", consumes=True, widens=True)
-@pytest.mark.wa_clause("RESTORE-5", consumes=True, widens=True)
-@pytest.mark.wa_clause("RESTORE-6", consumes=True, widens=True)
-@pytest.mark.wa_clause("RESTORE-8", consumes=True, widens=True)
-@pytest.mark.wa_clause("RESTORE-9", consumes=True, widens=True)
-@pytest.mark.wa_clause("RESTORE-10", consumes=True, widens=True)
-@pytest.mark.wa_clause("RESTORE-13", consumes=True, widens=True)
-@pytest.mark.wa_clause("BACKUP-9", consumes=True, widens=True)
+@pytest.mark.wa_clause("RESTORE-2", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("RESTORE-5", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("RESTORE-6", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("RESTORE-8", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("RESTORE-9", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("RESTORE-10", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("RESTORE-13", uses_up="new machine", widens=True)
+@pytest.mark.wa_clause("BACKUP-9", uses_up="new machine", widens=True)
 def test_any_sequence_of_backups_and_restores(wa_case: Case) -> None:
     if not wa_case.testbed.managed:
         raise NotTested("sequences need clients that the testbed starts itself, in any number")

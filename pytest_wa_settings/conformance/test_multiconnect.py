@@ -133,7 +133,7 @@ def test_a_single_instances_backup_is_refused_on_multiconnect(wa_case: Case) -> 
     _judged_any(judged, "a registered single instance and a multiconnect client")
 
 
-@pytest.mark.wa_clause("SHARD-1", consumes=True)
+@pytest.mark.wa_clause("SHARD-1", uses_up="new machine")
 def test_a_backup_restores_on_the_same_number_of_shards(wa_case: Case) -> None:
     setups = multiconnect_setups(wa_case.testbed)
     usable = [setup for setup in setups if wa_case.testbed.why_not(_source(setup)) is None]
@@ -143,7 +143,7 @@ def test_a_backup_restores_on_the_same_number_of_shards(wa_case: Case) -> None:
         _round_trip(wa_case, setup)
 
 
-@pytest.mark.wa_clause("SHARD-1", consumes=True, widens=True)
+@pytest.mark.wa_clause("SHARD-1", uses_up="new machine", widens=True)
 def test_a_backup_restores_on_every_number_of_shards(wa_case: Case) -> None:
     setups = multiconnect_setups(wa_case.testbed)[2:]
     if not setups:

@@ -83,7 +83,7 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
             settle(Finding("ROBUST-1", sent, "the client still serves", came(answer), (answer,)))
 
 
-@pytest.mark.wa_clause("ROBUST-2", consumes=True)
+@pytest.mark.wa_clause("ROBUST-2", uses_up="restores")
 def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
@@ -116,7 +116,7 @@ def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -
             come_back(client)
 
 
-@pytest.mark.wa_clause("ROBUST-3", consumes=True)
+@pytest.mark.wa_clause("ROBUST-3", uses_up="restores")
 def test_two_restores_at_the_same_time_leave_one_state_whole(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:

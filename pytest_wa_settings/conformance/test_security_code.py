@@ -47,7 +47,7 @@ def _record(case: Case) -> tuple[Phones, Answer, str]:
     return record.phones, record.answer, where
 
 
-@pytest.mark.wa_clause("CODE-1", consumes=True)
+@pytest.mark.wa_clause("CODE-1", uses_up="restores")
 def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
     phones, answer, sent = _record(wa_case)
     same = [contact for contact, seen in phones.before.items() if phones.after[contact].code == seen.code]
@@ -60,7 +60,7 @@ def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
         settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
 
 
-@pytest.mark.wa_clause("CODE-2", consumes=True)
+@pytest.mark.wa_clause("CODE-2", uses_up="restores")
 def test_contacts_who_want_to_know_get_one_notice_and_others_none(wa_case: Case) -> None:
     phones, answer, sent = _record(wa_case)
     for contacts, wanted, who in ((phones.told, 1, "on"), (phones.untold, 0, "off")):
@@ -104,7 +104,7 @@ def _same_codes(phones: Phones, sent: str, answer: Answer) -> None:
         settle(Finding("CODE-3", sent, "codes and notices as before", observed, (answer,)))
 
 
-@pytest.mark.wa_clause("CODE-4", consumes=True)
+@pytest.mark.wa_clause("CODE-4", uses_up="restores")
 def test_before_the_security_update_a_restore_keeps_the_code(wa_case: Case) -> None:
     testbed = wa_case.testbed
     older = [version for version in testbed.versions if gives_new_code(version) is False]
