@@ -130,11 +130,11 @@ class Leading:
         self._mismatched(output["mismatches"])
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Tells an early stop that pytest makes itself from one that a person wants."""
-        if isinstance(excinfo.value, pytest.Session.Interrupted):
-            self._early = Ending("stopped", f"the run stopped early ({excinfo.value})")
+        """Tells an early stop that pytest or xdist makes (a kind of KeyboardInterrupt) from a person's."""
+        if excinfo.type in (KeyboardInterrupt, pytest.exit.Exception):
+            self.interrupt()
         else:
-            self._early = Ending("interrupted", "the run was interrupted")
+            self._early = Ending("stopped", f"the run stopped early ({excinfo.value})")
 
     # -------------------------------------------------------------------------------------- the end
 
@@ -196,7 +196,7 @@ class Leading:
             terminal.show(terminalreporter, self.report, self.catalog)
 
     def interrupt(self) -> None:
-        """Notes that a person ended the run outside of pytest's session."""
+        """Notes that a person ended the run."""
         self._early = Ending("interrupted", "the run was interrupted")
 
     def _ending(self) -> Ending:

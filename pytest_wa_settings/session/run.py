@@ -35,6 +35,7 @@ class Run:
         self.speak: Callable[[str], None] | None = None
         self._said: list[str] = []
         self._profile = profile
+        self._parsed: Testbed | None = None
         self._testbed: Testbed | None = None
         self._recorder: Recorder | None = None
         self._error: Exception | None = None
@@ -76,17 +77,27 @@ class Run:
         assert self._testbed is not None
         return self._testbed
 
-    def _open(self) -> None:
+    def parse(self) -> Testbed:
+        """The testbed that the options name, not opened yet.
+
+        Raises:
+            testbed.UsageError: the address or the file cannot be understood.
+        """
         from pytest_wa_settings.session.settings import settings_of
         from pytest_wa_settings.testbed import open_testbed
 
-        self._testbed = open_testbed(settings_of(self.options, self._say))
+        if self._parsed is None:
+            self._parsed = open_testbed(settings_of(self.options, self._say))
+        return self._parsed
+
+    def _open(self) -> None:
+        self._testbed = self.parse()
         self._recorder = self._testbed.recorder
         try:
             self._testbed.open()
             self.header = self._testbed.preflight()
         except BaseException:
-            self.close()
+            self._said = self.close()
             raise
         self._note(self._testbed)
 
@@ -119,17 +130,16 @@ class Run:
         It never raises: what goes wrong here must not hide what was found out before.
         """
         testbed, self._testbed = self._testbed, None
+        lines, self._said = self._said, []
         if testbed is None:
-            return []
+            return lines
         try:
-            lines = [self.scrub(line) for line in testbed.close()]
+            lines += [self.scrub(line) for line in testbed.close()]
             self._note(testbed)
         except Exception as error:  # noqa: BLE001
             problem = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
-            lines = [
-                self.scrub(f"the testbed did not close: {problem}; {getattr(error, 'remedy', 'look at it')}")
-            ]
-        lines, self._said = self._said + lines, []
+            remedy = getattr(error, "remedy", "look whether it is as it was")
+            lines.append(self.scrub(f"the testbed did not close: {problem}; {remedy}"))
         return list(dict.fromkeys(lines))
 
     def case_of(self, test: str, clauses: tuple[str, ...]) -> Case:

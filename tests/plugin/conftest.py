@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import fake_suite
+import hypothesis.strategies  # noqa: F401  (loaded once, not by each run in this process)
 import pytest
+
+import pytest_wa_settings.session.nested
+import pytest_wa_settings.session.own  # noqa: F401
 
 CATALOG = """
 version = "1.0"

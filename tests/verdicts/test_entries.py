@@ -1,0 +1,126 @@
+"""What is kept of an ended test."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pytest_wa_settings.testbed import TestbedError, Unavailable
+from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotApplicable, NotTested
+from pytest_wa_settings.verdicts.entries import PlannedTest, entry_of, plain
+
+PLANNED = PlannedTest(test="test_a.py::test_b", clauses=["SEA-1", "SEA-2"], widens=["SKY-1"], left_out=None)
+
+
+def case() -> Case:
+    return Case(testbed=None)  # type: ignore[arg-type]
+
+
+def finding(clause: str = "SEA-1", observed: str = "it was let in", **more: Any) -> Finding:
+    return Finding(clause, "a wave", "a refusal", observed, **more)
+
+
+def group(*errors: BaseException) -> BaseException:
+    """An exception group as Hypothesis raises one, on any Python."""
+    error = Exception("several")
+    error.exceptions = errors  # type: ignore[attr-defined]
+    return error
+
+
+def test_a_test_without_an_error_passes() -> None:
+    entry = entry_of(PLANNED, case(), None, seconds=0.25)
+    assert (entry["outcome"], entry["reason"], entry["findings"], entry["seconds"]) == (
+        "pass",
+        None,
+        [],
+        0.25,
+    )
+
+
+def test_a_finding_fails_its_own_clause() -> None:
+    entry = entry_of(PLANNED, case(), FindingError(finding()))
+    assert entry["outcome"] == "fail"
+    assert [one["clause"] for one in entry["findings"]] == ["SEA-1"]
+    assert entry["reason"] == "see SEA-1"
+
+
+@pytest.mark.parametrize("error", [AssertionError("x"), KeyError("x"), TestbedError("down", "start it")])
+def test_any_other_exception_is_an_error_and_no_finding(error: Exception) -> None:
+    entry = entry_of(PLANNED, case(), error)
+    assert (entry["outcome"], entry["findings"]) == ("error", [])
+
+
+def test_a_skip_is_not_tested_with_its_reason() -> None:
+    assert entry_of(PLANNED, case(), NotTested("add a consumer"))["reason"] == "add a consumer"
+    assert entry_of(PLANNED, case(), pytest.skip.Exception("no"))["outcome"] == "not tested"
+
+
+def test_what_the_testbed_lacks_is_not_tested_with_problem_and_remedy() -> None:
+    entry = entry_of(PLANNED, None, Unavailable("no unregistered client.", "add one"))
+    assert (entry["outcome"], entry["reason"]) == ("not tested", "no unregistered client: add one")
+
+
+def test_not_applicable_is_told_apart_from_not_tested() -> None:
+    assert entry_of(PLANNED, case(), NotApplicable("before v2.31.4"))["outcome"] == "not applicable"
+
+
+def test_a_recorded_finding_fails_though_hypothesis_calls_it_flaky() -> None:
+    ran = case()
+    ran.record(finding(observed="first"))
+    ran.record(finding(observed="smaller"))
+    entry = entry_of(PLANNED, ran, RuntimeError("Flaky"))
+    assert entry["outcome"] == "fail"
+    assert [one["observed"] for one in entry["findings"]] == ["smaller"]
+
+
+def test_a_recorded_finding_stands_against_a_later_skip() -> None:
+    ran = case()
+    ran.record(finding())
+    assert entry_of(PLANNED, ran, NotTested("the client is gone"))["outcome"] == "fail"
+
+
+def test_each_member_of_an_exception_group_counts() -> None:
+    error = group(FindingError(finding("SEA-1")), group(FindingError(finding("SKY-1")), ValueError("x")))
+    entry = entry_of(PLANNED, case(), error)
+    assert {one["clause"] for one in entry["findings"]} == {"SEA-1", "SKY-1"}
+
+
+def test_a_group_of_skips_and_an_error_is_an_error() -> None:
+    assert entry_of(PLANNED, case(), group(NotTested("a"), ValueError("b")))["outcome"] == "error"
+
+
+def test_a_finding_for_a_clause_that_the_test_does_not_name_is_an_error() -> None:
+    entry = entry_of(PLANNED, case(), FindingError(finding("EARTH-1")))
+    assert (entry["outcome"], entry["findings"]) == ("error", [])
+    assert "EARTH-1" in str(entry["reason"])
+
+
+def test_remarks_and_examples_of_the_case_are_kept() -> None:
+    ran = case()
+    ran.remark("slow")
+    ran.remark("slow")
+    ran.count_examples(7)
+    entry = entry_of(PLANNED, ran, None)
+    assert (entry["remarks"], entry["examples"]) == (["slow"], 7)
+
+
+def test_an_entry_survives_json_whatever_was_drawn() -> None:
+    entry = entry_of(
+        PLANNED, case(), FindingError(finding(observed="got \ud800 and \x1b[2J", example="'\udfff'"))
+    )
+    assert json.loads(json.dumps(entry).encode("utf-8")) == entry
+    assert "\x1b" not in entry["findings"][0]["observed"]
+
+
+def test_secrets_are_scrubbed_from_every_text() -> None:
+    ran = case()
+    ran.remark("used hunter2!")
+    error = FindingError(finding(observed="hunter2! came back", example="hunter2!"))
+    entry = entry_of(PLANNED, ran, error, scrub=lambda text: text.replace("hunter2!", "<secret>"))
+    assert "hunter2!" not in json.dumps(entry)
+
+
+def test_long_texts_are_cut() -> None:
+    assert len(plain("x" * 100_000)) < 5000
