@@ -111,7 +111,7 @@ class Accounts:
         if not self.may_make:
             raise Unavailable(
                 "no account without administrator's rights is known",
-                "add user and user_password_env to clients.toml, or let the suite make one: may_change = true",
+                "add user and user_password_env to clients.toml, or may_change = true to have one made",
             )
         if self._made is not None:
             answer = driver.login(*self._made, remember=False)

@@ -107,9 +107,9 @@ def open_testbed(settings: Settings) -> Testbed:
             from pytest_wa_settings.testbed.process import ProcessTestbed
 
             return ProcessTestbed(address, settings)
-        from pytest_wa_settings.testbed.declared import declared_by_url
+        from pytest_wa_settings.testbed.declaration import declared_by_url
 
         return declared_by_url(address, settings)
-    from pytest_wa_settings.testbed.declared import declared_by_file
+    from pytest_wa_settings.testbed.declaration import declared_by_file
 
     return declared_by_file(settings)

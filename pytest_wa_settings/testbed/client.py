@@ -128,7 +128,7 @@ class Client:
                     method, path, json=json, content=content, headers=headers, token=token, timeout=timeout
                 )
             )
-            return self._note(answer) if restores else answer
+            return self.noted(answer) if restores else answer
 
         if self._guard is not None and _changes(method, path):
             self._guard(False)

@@ -29,7 +29,7 @@ def bring_back(client: Client, *, registered: bool) -> None:
     wanted = True if registered else None
     new_machine = client.state == "unregistered"
     if client.killed and client.life.running() is False:
-        client.life.restart()
+        client.start_again()
     elif client.pending and not new_machine:
         _existing_app_stops(client)
     if not _serve(client, wanted, settle=_settling(client, new_machine)):
@@ -51,7 +51,7 @@ def _existing_app_stops(client: Client) -> None:
         left = max(0.0, client.testbed.ready_timeout - (time.monotonic() - began))
         if not down or _returns(client, left):
             return
-    client.life.restart()
+    client.start_again()
 
 
 def _grace(client: Client) -> float:
@@ -130,7 +130,7 @@ def _serve(client: Client, registered: bool | None, *, settle: float) -> bool:
                 and now - down_since >= patience
                 and not started
             ):
-                client.life.restart()
+                client.start_again()
                 started, down_since = True, None
                 deadline = time.monotonic() + client.testbed.ready_timeout
         if now > deadline:

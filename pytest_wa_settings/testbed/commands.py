@@ -1,0 +1,150 @@
+"""The operator's own commands: run in a shell with a time limit, their output kept short and scrubbed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pytest_wa_settings.testbed.errors import NotBack
+from pytest_wa_settings.testbed.life import Life
+
+_KEPT = 2000
+_MOST_OUTPUT = 64 * 2**20
+_GOING = 2.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended: `status` is its exit status, None if it was stopped for `why`."""
+
+    status: int | None
+    seconds: float
+    output: str
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself, with status 0."""
+        return self.status == 0
+
+
+def run_command(command: str, *, limit: float, folder: Path, scrub: Callable[[str], str] = str) -> Ran:
+    """Runs `command` in a shell in `folder`, for at most `limit` seconds; its end of output is kept.
+
+    It has a process group of its own, which is ended with it only when it takes too long: what a command
+    starts and leaves running (the client itself, perhaps) is the operator's.
+    """
+    began = time.monotonic()
+    # A file, not a pipe: a server started by the command must not die of a pipe that nobody reads.
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                command,
+                shell=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Ran(None, 0.0, "", f"it cannot be started ({error.strerror})")
+        try:
+            why = _watch(process, output, began + limit, limit)
+        except BaseException:
+            _end(process)
+            raise
+        if why:
+            _end(process)
+        status = None if why else process.returncode
+        return Ran(status, time.monotonic() - began, scrub(_tail(output)), why)
+
+
+def _watch(process: subprocess.Popen[bytes], output: IO[bytes], deadline: float, limit: float) -> str:
+    """Waits for the end; returns why it must be stopped, or nothing."""
+    pause = 0.005
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            return f"it did not end within {limit:g} s"
+        if os.fstat(output.fileno()).st_size > _MOST_OUTPUT:
+            return f"it wrote more than {_MOST_OUTPUT // 2**20} MB"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
+        pause = min(2 * pause, 0.25)
+    return ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the command with all that it started."""
+    for number, patience in ((signal.SIGTERM, _GOING), (signal.SIGKILL, _GOING)):
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            if number == signal.SIGKILL or not _group_lives(process.pid):
+                return
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _tail(output: IO[bytes]) -> str:
+    size = os.fstat(output.fileno()).st_size
+    # Some more than is kept, so that a secret is not cut in two before it is scrubbed.
+    output.seek(max(0, size - 4 * _KEPT))
+    return output.read(4 * _KEPT).decode("utf-8", "replace").strip()
+
+
+class CommandLife(Life):
+    """The life of a client that only the operator's commands can start again, or reset."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        restart: str | None,
+        reset: str | None,
+        limit: float,
+        folder: Path,
+        scrub: Callable[[str], str],
+    ) -> None:
+        self.can_restart = self.can_kill = restart is not None
+        self.can_reset = reset is not None
+        self._name = name
+        self._restart, self._reset = restart, reset
+        self._limit = limit
+        self._folder = folder
+        self._scrub = scrub
+
+    def restart(self) -> None:
+        """Runs the restart command; raises NotBack when it fails."""
+        self._run("restart command", self._restart)
+
+    def reset(self) -> None:
+        """Runs the reset command; raises NotBack when it fails."""
+        self._run("reset command", self._reset)
+
+    def _run(self, what: str, command: str | None) -> None:
+        if command is None:
+            raise NotBack(f"{self._name} has no {what}", "add one to its entry in clients.toml")
+        ran = run_command(command, limit=self._limit, folder=self._folder, scrub=self._scrub)
+        if not ran.ok:
+            ended = ran.why or f"it ended with status {ran.status}"
+            said = " ".join(ran.output[-_KEPT:].split())[-300:]
+            raise NotBack(
+                f"the {what} of {self._name} failed: {ended}" + (f"; its last words: {said}" if said else ""),
+                "run it by hand to see why",
+            )

@@ -1,0 +1,416 @@
+"""The testbed of declared clients: they run already, are taken as they are, and are put back at the end."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver
+from pytest_wa_settings.testbed.base import (
+    PROFILES,
+    Need,
+    Settings,
+    Setup,
+    State,
+    Testbed,
+    setup_text,
+    version_key,
+)
+from pytest_wa_settings.testbed.client import Budget, Client
+from pytest_wa_settings.testbed.commands import CommandLife
+from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
+from pytest_wa_settings.testbed.entry import Entry
+from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
+from pytest_wa_settings.testbed.locks import ClientLock
+from pytest_wa_settings.testbed.preflight import Found, preflight
+from pytest_wa_settings.testbed.safety import safety_folder
+from pytest_wa_settings.testbed.slot import Slot
+from pytest_wa_settings.testbed.views import Views
+from pytest_wa_settings.testbed.webhook import Receiver, ReceiverError
+from pytest_wa_settings.wire import Recorder, Tls, WireError
+
+TIMEOUT, READY_TIMEOUT = 30.0, 120.0
+
+
+def _one(entries: Sequence[Entry], key: str) -> Any:
+    """The value of a key that all clients of a testbed share, None if none has it; raises UsageError."""
+    values = {getattr(entry, key) for entry in entries} - {None}
+    if len(values) > 1:
+        raise UsageError(
+            f"the clients of one testbed have different values for {key}",
+            f"give them the same {key}, or a `testbed` name of their own",
+        )
+    return values.pop() if values else None
+
+
+class DeclaredTestbed(Testbed):
+    """One or several clients that run already; each is leased to one test at a time."""
+
+    managed = False
+
+    def __init__(self, name: str, address: str, entries: Sequence[Entry], settings: Settings) -> None:
+        self.name = name
+        self.address = address
+        self._entries = tuple(entries)
+        self._settings = settings
+        profile = _one(entries, "profile")
+        if profile is not None and profile not in PROFILES:
+            raise UsageError("there is no such profile", f"give one of {', '.join(PROFILES)}")
+        may_restore = any(entry.may_restore for entry in entries)
+        self.profile = profile or ("full" if may_restore else "backup")
+        self.timeout = max((entry.timeout for entry in entries if entry.timeout), default=TIMEOUT)
+        self.ready_timeout = max(
+            (entry.ready_timeout for entry in entries if entry.ready_timeout), default=READY_TIMEOUT
+        )
+        self.recorder = Recorder()
+        self.contacts = tuple(dict.fromkeys(number for entry in entries for number in entry.contacts))
+        self._slots: list[Slot] = []
+        self._views: dict[str, Consumer] = {}
+        self._consumer: Consumer | None = None
+        self._webhook: Receiver | None = None
+        self._warnings: list[str] = []
+        self._closing: list[str] | None = None
+
+    # opening
+
+    def open(self) -> None:
+        """Locks the clients and makes their drivers; sends nothing. Raises TestbedError."""
+        atexit.register(self._close_at_exit)
+        try:
+            for entry in self._entries:
+                lock = ClientLock(entry.url)
+                lock.take()
+                self._slots.append(self._slot(entry, lock))
+            self._open_surroundings()
+        except (WireError, ReceiverError, ConsumerError) as error:
+            self.close()
+            raise TestbedError(error.problem, error.remedy) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_surroundings(self) -> None:
+        for entry in self._entries:
+            if entry.consumer and entry.consumer not in self._views:
+                self._views[entry.consumer] = Consumer(
+                    entry.consumer, contacts=self.contacts, seed=self._settings.seed, timeout=self.timeout
+                )
+        views = list(self._views.values())
+        if views:
+            self._consumer = views[0] if len(views) == 1 else Views(views, self._view_of)
+        address = _one(self._entries, "webhook")
+        if address is not None:
+            self._webhook = Receiver(address, certificate=_one(self._entries, "webhook_cert"))
+        elif all(entry.on_loopback for entry in self._entries):
+            self._webhook = Receiver()
+
+    def _slot(self, entry: Entry, lock: ClientLock) -> Slot:
+        driver = ClientDriver(
+            entry.url,
+            name=entry.name,
+            recorder=self.recorder,
+            admin=entry.admin,
+            password=entry.admin_password,
+            tls=Tls(verify=entry.verify, ca=entry.ca, client_cert=entry.client_cert),
+            timeout=self.timeout,
+            token=entry.token,
+            headers=entry.headers,
+            proxy=entry.proxy,
+        )
+        if entry.user_password:
+            self.recorder.add_secret(entry.user_password)
+        life = CommandLife(
+            entry.name,
+            restart=entry.restart,
+            reset=entry.reset,
+            limit=self.ready_timeout,
+            folder=entry.folder,
+            scrub=self.recorder.scrub,
+        )
+        new = entry.state == "unregistered"
+        accounts = Accounts(
+            entry.admin_password,
+            user=entry.user,
+            user_password=entry.user_password,
+            may_make=entry.may_change,
+            first_login=new or entry.may_change,
+        )
+        slots: list[Slot] = []
+        client = Client(
+            name=entry.name,
+            testbed=self,
+            driver=driver,
+            state=entry.state or "registered",
+            setup=_setup(entry, multi=False),
+            version=entry.version,
+            life=life,
+            accounts=accounts,
+            restart_policy=entry.restart_policy,
+            may_change=entry.may_change,
+            may_restore=entry.may_restore and self.profile != "backup",
+            budget=Budget(entry.max_restores),
+            guard=lambda restoring: slots[0].guard(restoring),
+        )
+        slots.append(Slot(entry, client, lock, self._settings.say))
+        return slots[0]
+
+    # preflight
+
+    def preflight(self) -> list[str]:
+        """Looks at every client, and at the consumer view; raises TestbedError."""
+        lines = []
+        for slot in self._slots:
+            found = self._look(slot)
+            self.latency = max(self.latency, found.latency)
+            self._warnings += found.warnings
+            lines += found.lines
+        try:
+            if self._consumer is not None:
+                self._consumer.check()
+            if self._webhook is not None and any(entry.webhook for entry in self._entries):
+                self._webhook.start()
+        except (ConsumerError, ReceiverError) as error:
+            raise TestbedError(error.problem, error.remedy) from None
+        return lines + self._what_will_be_done()
+
+    def _look(self, slot: Slot) -> Found:
+        """The preflight of one client, which fills in what was not declared."""
+        client, entry = slot.client, slot.entry
+        found = preflight(client)
+        state: State = "unregistered" if "unregistered" in found.statuses else "registered"
+        if entry.state is not None and found.statuses and entry.state != state:
+            found = self._reset_to_declared(slot, state)
+        elif entry.state is None:
+            slot.entry = replace(entry, state=state)
+            client.state = state
+        client.version = client.version or found.version
+        client.shards, client.multiconnect = _setup(entry, multi=found.multi)
+        reserved = 1 if slot.born_registered else 0
+        client.budget = Budget(entry.max_restores - reserved, client.budget.spent)
+        if found.multi and entry.shards is None and client.may_restore:
+            self._warnings.append(f"{client.name} runs in multiconnect: add `shards` for the shard clauses")
+        return found
+
+    def _reset_to_declared(self, slot: Slot, state: State) -> Found:
+        client = slot.client
+        problem = f"{client.name} is declared {slot.entry.state}, but its health says it is {state}"
+        if not client.life.can_reset or not client.may_restore:
+            raise TestbedError(problem, "correct `state` in its entry, or reset the client")
+        try:
+            client.reset()
+        except NotBack as error:
+            raise TestbedError(error.problem, error.remedy) from None
+        if not client.wait_serving(None, slot.born_registered):
+            raise TestbedError(f"{problem}, also after its reset", "run the reset command by hand to see why")
+        return preflight(client)
+
+    def _what_will_be_done(self) -> list[str]:
+        """What the user should know before the first test."""
+        restored = [slot for slot in self._slots if slot.client.may_restore]
+        if restored:
+            told = ", ".join(f"{slot.client.name} (at most {slot.entry.max_restores})" for slot in restored)
+            lines = [
+                f"restores will be made on {told}; each may stop the client, and from v2.31.4 gives every "
+                "contact a new security code"
+            ]
+            if any(slot.born_registered for slot in restored):
+                lines.append(
+                    f"the state before the run will be kept in {safety_folder()}, and put back at the end"
+                )
+            return lines
+        if any(slot.client.may_change for slot in self._slots):
+            return ["nothing will be restored; settings will be changed, and set back at the end"]
+        return ["nothing will be restored, and no setting changed; --wa-allow-restore lets the suite do more"]
+
+    # what is offered
+
+    @property
+    def _default(self) -> Slot | None:
+        registered = [slot for slot in self._slots if slot.born_registered]
+        return next(iter(registered or self._slots), None)
+
+    @property
+    def _default_setup(self) -> Setup:
+        return self._default.client.setup if self._default else (1, False)
+
+    @property
+    def shard_setups(self) -> tuple[Setup, ...]:
+        """The setups of the declared clients."""
+        return tuple(sorted({slot.client.setup for slot in self._slots}))
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of the declared clients, where they are known."""
+        known = {slot.client.version for slot in self._slots if slot.client.version}
+        return tuple(sorted(known, key=version_key))
+
+    @property
+    def consumer(self) -> Consumer | None:
+        """The declared view; where there are several, each business is asked of its own."""
+        return self._consumer
+
+    def _view_of(self, business: str) -> Consumer | None:
+        for slot in self._slots:
+            if slot.entry.consumer and slot.client.number() == business:
+                return self._views[slot.entry.consumer]
+        return None
+
+    @property
+    def webhook(self) -> Receiver | None:
+        """A receiver at the declared address; on loopback where all clients are there."""
+        return self._webhook
+
+    @property
+    def restores_left(self) -> int:
+        """How many restores the default client may still take, the one that puts it back aside."""
+        return self._default.client.budget.left if self._default else 0
+
+    def why_not(self, need: Need) -> str | None:
+        """None where a declared client fits; else one sentence on what to add."""
+        return None if self._fitting(need) else "; ".join(self._lack(need))
+
+    def _fitting(self, need: Need) -> list[Slot]:
+        setup = need.setup(self._default_setup)
+        return [
+            slot
+            for slot in self._slots
+            if slot.born_registered == (need.state == "registered")
+            and not slot.used_up
+            and slot.client.setup == setup
+            and (need.version is None or _same_version(need.version, slot.client.version))
+        ]
+
+    def _lack(self, need: Need) -> tuple[str, str]:
+        """What keeps a client from being offered, and what to add."""
+        setup = need.setup(self._default_setup)
+        of_state = [slot for slot in self._slots if slot.born_registered == (need.state == "registered")]
+        of_setup = [slot for slot in of_state if slot.client.setup == setup]
+        used = next((slot for slot in of_setup if slot.used_up), None)
+        if used is not None and need.version is None:
+            problem = (
+                f"the {need.state} client {used.client.name} was restored on already, and cannot be reset"
+            )
+            return problem, "add `reset` to its entry in clients.toml"
+        declared = "clients.toml" if self._settings.config else "a clients.toml and give it with --wa-config"
+        odd = "" if setup == self._default_setup and of_state else f" with {setup_text(setup)}"
+        version = f" of version {need.version}" if need.version else ""
+        kind = f"{need.state} client{odd}{version}"
+        return f"no {kind} is declared", f"add one to {declared}"
+
+    # leases
+
+    @contextmanager
+    def lease(self, need: Need) -> Iterator[Client]:
+        """A declared client for a while, shared or exclusive alike; raises Unavailable."""
+        fitting = self._fitting(need)
+        if not fitting:
+            raise Unavailable(*self._lack(need))
+        free = [slot for slot in fitting if not slot.leased]
+        if not free:
+            raise Unavailable(
+                f"the test needs one more {need.state} client at the same time",
+                "add another such client to clients.toml",
+            )
+        slot = self._ready(free)
+        slot.leased = True
+        try:
+            yield slot.client
+        finally:
+            slot.leased = False
+            slot.after_lease()
+
+    def _ready(self, slots: Sequence[Slot]) -> Slot:
+        """The first of the clients that serves; raises Unavailable with why the first of all does not."""
+        stopped: Unavailable | None = None
+        for slot in slots:
+            try:
+                slot.make_ready(self._free_numbers)
+                return slot
+            except Unavailable as error:
+                stopped = stopped or error
+        assert stopped is not None
+        raise stopped
+
+    def _free_numbers(self) -> None:
+        """Resets the clients that may hold a number that belongs to another one."""
+        for slot in self._slots:
+            if slot.dirty and not slot.leased:
+                slot.reset_if_dirty()
+
+    # closing
+
+    def close(self) -> list[str]:
+        """Puts every client back, deletes the accounts that were made, and lets go of all; never raises."""
+        if self._closing is None:
+            self._closing = []
+            try:
+                self._put_all_back(self._closing)
+            finally:
+                atexit.unregister(self._close_at_exit)
+                for surrounding in (self._consumer, *self._views.values(), self._webhook):
+                    if surrounding is not None:
+                        surrounding.close()
+                for slot in self._slots:
+                    slot.close()
+        return self._closing
+
+    def _put_all_back(self, lines: list[str]) -> None:
+        # Those that took another one's number first, so that it can go back.
+        unregistered = [slot for slot in self._slots if not slot.born_registered]
+        registered = [slot for slot in self._slots if slot.born_registered]
+        steps = [slot.reset_if_dirty for slot in unregistered]
+        steps += [slot.put_back for slot in registered]
+        steps += [slot.delete_users for slot in self._slots]
+        for step in steps:
+            try:
+                lines += step()
+            except (KeyboardInterrupt, SystemExit):
+                break
+            except Exception as error:  # noqa: BLE001 - one client's trouble must not keep others from their state
+                problem = getattr(error, "problem", None) or type(error).__name__
+                lines.append(self.recorder.scrub(f"{problem}, while clients were put back"))
+        for slot in registered:
+            lines += slot.last_words("putting it back was broken off")
+
+    def _close_at_exit(self) -> None:
+        """The last resort of a process that ends without a close."""
+        lines = self.close()
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            for line in lines:
+                print(line, file=sys.__stderr__)
+
+    # what the report says
+
+    def clients_info(self) -> list[dict[str, Any]]:
+        """The declared clients, in their order."""
+        return [
+            {
+                "name": slot.client.name,
+                "testbed": self.name,
+                "address": slot.entry.url,
+                "version": slot.client.version,
+                "state": "registered" if slot.born_registered else "unregistered",
+                "shards": slot.client.shards,
+                "multiconnect": slot.client.multiconnect,
+            }
+            for slot in self._slots
+        ]
+
+    def warnings(self) -> list[str]:
+        """What the preflight found odd."""
+        return list(self._warnings)
+
+
+def _setup(entry: Entry, *, multi: bool) -> Setup:
+    """The setup as it was declared, and as health shows it where it was not."""
+    multiconnect = multi if entry.multiconnect is None else entry.multiconnect
+    return (entry.shards or 1, multiconnect)
+
+
+def _same_version(wanted: str, version: str | None) -> bool:
+    return version is not None and version_key(wanted) == version_key(version)

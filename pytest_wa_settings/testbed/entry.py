@@ -1,0 +1,64 @@
+"""What is declared about one client, checked and with its secrets at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pytest_wa_settings.testbed.base import Policy, State
+
+MAX_RESTORES, MAX_RESTORES_WITH_RESET = 20, 200
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One declared client. None stands for what was not declared; the secrets never show in a repr.
+
+    `max_restores` counts the one that puts the client back. `folder` is where its commands run.
+    """
+
+    name: str
+    url: str
+    admin: str = "admin"
+    admin_password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    user: str | None = None
+    user_password: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    client_cert: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    verify: bool = True
+    timeout: float | None = None
+    ready_timeout: float | None = None
+    profile: str | None = None
+    may_restore: bool = False
+    may_change: bool = False
+    max_restores: int = MAX_RESTORES
+    restart: str | None = None
+    restart_policy: Policy | None = None
+    reset: str | None = None
+    state: State | None = None
+    shards: int | None = None
+    multiconnect: bool | None = None
+    version: str | None = None
+    consumer: str | None = None
+    contacts: tuple[str, ...] = ()
+    webhook: str | None = None
+    webhook_cert: Path | None = None
+    testbed: str | None = None
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the client runs on this machine, so that it reaches a receiver there."""
+        host = urlsplit(self.url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def place_of(url: str) -> str:
+    """A name for a client of which only the address is known: host, port and path prefix."""
+    parts = urlsplit(url)
+    return parts.netloc + parts.path.rstrip("/")

@@ -1,0 +1,99 @@
+"""What can be read and set of a declared client before the run changes it, so that it can be set again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_wa_settings.wire import Answer
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.client import Client
+
+_RESOURCES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
+    "settings": ("/v1/settings/application", "PATCH", ("settings", "application")),
+    "about text": ("/v1/settings/profile/about", "PATCH", ("settings", "profile", "about")),
+    "business profile": ("/v1/settings/business/profile", "POST", ("settings", "business", "profile")),
+}
+_WEBHOOK_CA = "/v1/certificates/webhooks/ca"
+_PEM = {"Content-Type": "text/plain"}
+_READ_ONLY = frozenset({"wa_id"})
+
+
+@dataclass(frozen=True)
+class Keepsake:
+    """The readings of one moment; what could not be read then is not in it, and is left alone."""
+
+    readings: Mapping[str, dict[str, Any]] = field(repr=False)
+    webhook_ca: bytes | None = field(default=None, repr=False)
+    has_webhook_ca: bool | None = None
+
+    def put_back(self, client: Client) -> list[str]:
+        """Sets again what reads differently now; returns the names of what still does."""
+        left = []
+        for name, (path, method, members) in _RESOURCES.items():
+            before, now = self.readings.get(name), _read(client, path, members)
+            if before is None or now is None:
+                continue
+            for key, value in differing(before, now).items():
+                client.driver.request(method, path, json={key: value})
+            now = _read(client, path, members)
+            if now is None or differing(before, now):
+                left.append(name)
+        return left + self._put_back_ca(client)
+
+    def _put_back_ca(self, client: Client) -> list[str]:
+        if self.has_webhook_ca is None:
+            return []
+        now = client.driver.request("GET", _WEBHOOK_CA)
+        if self.has_webhook_ca and now.content != self.webhook_ca:
+            answer = client.driver.request("POST", _WEBHOOK_CA, content=self.webhook_ca, headers=_PEM)
+        elif not self.has_webhook_ca and now.ok and now.content:
+            answer = client.driver.request("DELETE", _WEBHOOK_CA)
+        else:
+            return []
+        return [] if answer.ok else ["webhook certificate"]
+
+
+def take_keepsake(client: Client) -> Keepsake:
+    """The client's readings now."""
+    found = {name: _read(client, path, members) for name, (path, _, members) in _RESOURCES.items()}
+    answer = client.ask("GET", _WEBHOOK_CA)
+    has = True if answer.ok and answer.content else False if answer.status == 404 else None
+    readings = {name: reading for name, reading in found.items() if reading is not None}
+    return Keepsake(readings, answer.content if has else None, has)
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be set so that `now` reads as `before` did.
+
+    A text that has come since (a webhook's address, say) is emptied; other members that are new stay.
+    """
+    changed: dict[str, Any] = {}
+    for key in (*before, *(key for key in now if key not in before)):
+        old, new = before.get(key), now.get(key)
+        if key in _READ_ONLY or old == new:
+            continue
+        if isinstance(new, dict) and (isinstance(old, dict) or key not in before):
+            inner = differing(old or {}, new)
+            if inner:
+                changed[key] = inner
+        elif key in before:
+            changed[key] = old
+        elif isinstance(new, str) and new:
+            changed[key] = ""
+    return changed
+
+
+def _read(client: Client, path: str, members: tuple[str, ...]) -> dict[str, Any] | None:
+    answer: Answer = client.ask("GET", path)
+    found = answer.body if answer.ok else None
+    for name in members:
+        # Some clients answer a profile as a list of one.
+        if isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        found = found.get(name) if isinstance(found, dict) else None
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    return found if isinstance(found, dict) else None

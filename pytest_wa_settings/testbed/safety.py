@@ -1,0 +1,132 @@
+"""The safety backup of a declared client: taken before changes, kept in a file, restored at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shlex
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_wa_settings.testbed.errors import NotBack, Unavailable
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.client import Client
+
+
+@dataclass(frozen=True)
+class SafetyBackup:
+    """A client's state before the run, and the 0600 file in which it and its password also stand."""
+
+    path: Path
+    url: str
+    curl_options: tuple[str, ...] = ()
+    password: str = field(default="", repr=False)
+    data: str = field(default="", repr=False)
+
+    def put_back(self, client: Client) -> None:
+        """Restores it, brings the client back and sees that it serves; raises Unavailable."""
+        answer = client.driver.restore(self.password, self.data)
+        for _ in range(5):
+            if answer.ok or answer.status not in (429, 503):
+                break
+            time.sleep(1.0)
+            answer = client.driver.restore(self.password, self.data)
+        client.noted(answer)
+        if answer.answered and not answer.ok:
+            raise Unavailable(
+                f"{client.name} refused its own safety backup (status {answer.status})", self.command()
+            )
+        if client.pending is None:
+            raise Unavailable(f"{client.name} cannot be reached ({answer.failure})", self.command())
+        try:
+            client.come_back(expect_registered=True)
+        except NotBack as error:
+            raise Unavailable(
+                f"{client.name} took its safety backup, but {error.problem}", error.remedy
+            ) from None
+
+    def remove(self) -> None:
+        """Removes the file."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def last_words(self, name: str, why: str) -> list[str]:
+        """Lines for the terminal when the client could not be put back."""
+        return [
+            f"{name} could not be put back as it was before the run: {why}",
+            f"its state before the run, and the password to it, are in {self.path}",
+            "to put it back, with an administrator's token in WA_TOKEN:",
+            f"  {self.command()}",
+        ]
+
+    def command(self) -> str:
+        """A shell line that restores it; it holds no secret."""
+        program = (
+            "import json,sys; f=json.load(open(sys.argv[1])); "
+            "print(json.dumps({k: f[k] for k in ('password', 'data')}))"
+        )
+        read = shlex.join([sys.executable, "-c", program, str(self.path)])
+        curl = shlex.join(
+            ["curl", *self.curl_options, "-H", "Content-Type: application/json", "--data-binary", "@-"]
+        )
+        url = shlex.quote(f"{self.url}/v1/settings/restore")
+        return f'{read} | {curl} -H "Authorization: Bearer $WA_TOKEN" {url}'
+
+
+def take_safety_backup(client: Client) -> SafetyBackup:
+    """A backup of the client as it is, written to a file first; raises Unavailable."""
+    password = "aA1!" + secrets.token_urlsafe(24)
+    client.driver.recorder.add_secret(password)
+    answer = client.backup(password)
+    data = answer.data
+    if not answer.ok or not data:
+        came = answer.failure or f"status {answer.status}"
+        raise Unavailable(
+            f"no safety backup of {client.name} could be taken ({came}), so nothing is restored on it",
+            "see that backup works on it",
+        )
+    client.driver.recorder.add_secret(data)
+    url = client.driver.base_url
+    path = _write(client.name, {"client": client.name, "url": url, "password": password, "data": data})
+    return SafetyBackup(path, url, client.driver.tls.curl_options(), password, data)
+
+
+def safety_folder() -> Path:
+    """Where safety backups are kept: the user's state folder, or that for temporary files."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    folder = Path(home) / "wa-settings"
+    try:
+        if not folder.is_absolute():
+            raise OSError
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.gettempdir())
+
+
+def _write(name: str, content: dict[str, str]) -> Path:
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:40] or "client"
+    now = time.strftime("%Y%m%d-%H%M%S")
+    path = safety_folder() / f"wa-backup-{plain}-{now}-{secrets.token_hex(3)}.json"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({**content, "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Unavailable(
+            f"no safety backup can be written to {path.parent} ({error.strerror}), so nothing is restored",
+            "give XDG_STATE_HOME a folder that can be written",
+        ) from None
+    return path

@@ -1,0 +1,249 @@
+"""One declared client in its testbed: made ready for a lease, guarded before changes, put back at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pytest_wa_settings.testbed.accounts import delete_made_users
+from pytest_wa_settings.testbed.client import Client
+from pytest_wa_settings.testbed.entry import Entry
+from pytest_wa_settings.testbed.errors import NotBack, Unavailable
+from pytest_wa_settings.testbed.health import statuses
+from pytest_wa_settings.testbed.keepsake import Keepsake, take_keepsake
+from pytest_wa_settings.testbed.locks import ClientLock
+from pytest_wa_settings.testbed.safety import SafetyBackup, take_safety_backup
+
+_A_MOMENT = 5.0
+
+
+@dataclass
+class Slot:
+    """A declared client and what the testbed knows about it.
+
+    `dirty`: an unregistered client that a restore was made on; it must be reset before it is used as one
+    again. `broken`: why it did not serve when it was last made ready.
+    """
+
+    entry: Entry
+    client: Client
+    lock: ClientLock
+    say: Callable[[str], None]
+    leased: bool = False
+    dirty: bool = False
+    broken: Unavailable | None = None
+    keepsake: Keepsake | None = None
+    safety: SafetyBackup | None = None
+    _guarding: bool = field(default=False, repr=False)
+
+    @property
+    def born_registered(self) -> bool:
+        """Whether it was registered before the run."""
+        return self.entry.state != "unregistered"
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it was an unregistered client once, and nothing makes it one again."""
+        return self.dirty and not self.client.life.can_reset
+
+    # before changes
+
+    def guard(self, restoring: bool) -> None:
+        """Sees a registered client before it is changed for the first time; raises Unavailable."""
+        if not self.born_registered or self._guarding:
+            return
+        self._guarding = True
+        try:
+            if self.keepsake is None:
+                self.keepsake = take_keepsake(self.client)
+                # Not only before a restore: the backup must hold the state before the first change.
+                if self.client.may_restore:
+                    self._take_safety_backup(needed=restoring)
+            elif restoring and self.safety is None:
+                self._take_safety_backup(needed=True)
+        finally:
+            self._guarding = False
+
+    def _take_safety_backup(self, *, needed: bool) -> None:
+        try:
+            self.safety = take_safety_backup(self.client)
+        except Unavailable:
+            if needed:
+                raise
+            return
+        self.say(
+            f"the state of {self.client.name} before the run, and its password, are in {self.safety.path}"
+        )
+
+    # around a lease
+
+    def make_ready(self, free_numbers: Callable[[], None]) -> None:
+        """Sees that the client serves as declared, and helps where it can; raises Unavailable.
+
+        `free_numbers` resets other clients that may hold this one's number.
+        """
+        if self.dirty:
+            self._reset()
+        wanted = self.born_registered
+        client = self.client
+        if client.pending is not None or client.killed:
+            try:
+                client.come_back(expect_registered=wanted)
+            except NotBack:
+                client.settled()
+        if client.serves(wanted):
+            self.broken = None
+            return
+        if self.broken is not None:
+            raise Unavailable(self.broken.problem, self.broken.remedy)
+        limit = client.testbed.ready_timeout
+        lost = self._has_lost_its_number()
+        if not lost and client.wait_serving(min(_A_MOMENT, limit), wanted):
+            return
+        free_numbers()
+        if self._helped(wanted, lost) or client.wait_serving(limit, wanted):
+            return
+        state = "connected" if wanted else "unregistered"
+        self.broken = Unavailable(
+            f"{client.name} is not {state} any more, and nothing made it so again",
+            "start it again by hand, or add `reset` to its entry in clients.toml",
+        )
+        raise self.broken
+
+    def _has_lost_its_number(self) -> bool:
+        """Whether it runs and says `disconnected` only: another client has its number, which no restart cures."""
+        return self.born_registered and set(statuses(self.client.probe())) == {"disconnected"}
+
+    def _helped(self, wanted: bool, lost: bool) -> bool:
+        """Whether a restart, a reset or the safety backup made it serve."""
+        client = self.client
+        ways: list[Callable[[], None]] = []
+        if client.life.can_reset:
+            ways.append(client.reset)
+        if client.can_restart:
+            ways.insert(1 if lost else 0, client.start_again)
+        if self.safety is not None and client.budget.left > 0:
+            ways.append(self._restore_early)
+        for way in ways:
+            try:
+                way()
+            except Unavailable:
+                continue
+            if client.wait_serving(None, wanted):
+                return True
+        return False
+
+    def _restore_early(self) -> None:
+        assert self.safety is not None
+        self.safety.put_back(self.client)
+
+    def after_lease(self) -> None:
+        """Notes what became of an unregistered client."""
+        client = self.client
+        if not self.born_registered and (client.touched or client.state == "registered"):
+            self.dirty = client.state == "registered" or not client.serves(False)
+            client.touched = self.dirty
+
+    def _reset(self) -> None:
+        client = self.client
+        client.reset()
+        client.state = "registered" if self.born_registered else "unregistered"
+        client.touched = self.dirty = False
+        if not client.wait_serving(None, self.born_registered):
+            self.dirty = not self.born_registered
+            raise Unavailable(
+                f"{client.name} is not {client.state} {client.testbed.ready_timeout:g} s after its reset",
+                "run the reset command by hand to see why",
+            )
+
+    # at the end
+
+    def reset_if_dirty(self) -> list[str]:
+        """Resets an unregistered client that was restored on; returns lines for the terminal."""
+        if not self.dirty:
+            return []
+        name = self.client.name
+        if not self.client.life.can_reset:
+            return [f"{name} is registered now, with the number of the backup: reset it before its next use"]
+        try:
+            self._reset()
+        except Unavailable as error:
+            return [f"{name} could not be reset: {error.problem}"]
+        return []
+
+    def put_back(self) -> list[str]:
+        """Puts a registered client back as it was before the run; returns lines for the terminal."""
+        lines = []
+        try:
+            if self.client.touched and self.safety is not None:
+                lines = self._restore_safety()
+            elif self.safety is not None:
+                self.safety.remove()
+                self.safety = None
+            if self.keepsake is not None and self.client.serves(True):
+                left = self.keepsake.put_back(self.client)
+                if left:
+                    lines.append(f"{self.client.name}: not as before the run: {', '.join(left)}")
+        except (KeyboardInterrupt, SystemExit):
+            lines += self.last_words("the run was ended meanwhile")
+        self.keepsake = None
+        return lines
+
+    def _restore_safety(self) -> list[str]:
+        assert self.safety is not None
+        client = self.client
+        try:
+            if client.pending is not None or client.killed or not client.serves(True):
+                self._serve_for_put_back()
+            self.safety.put_back(client)
+        except Unavailable as error:
+            if not self._reset_instead():
+                return self.last_words(error.problem)
+            words = f"{client.name} was put back by its reset command ({error.problem})"
+            kept = f"its backup from before the run is kept in {self.safety.path}"
+            self.safety, client.touched = None, False
+            return [f"{words}; {kept}"]
+        self.safety.remove()
+        self.safety, client.touched = None, False
+        return [f"{client.name} was put back as it was before the run"]
+
+    def _serve_for_put_back(self) -> None:
+        """Makes it take a restore, in whatever state; raises NotBack."""
+        client = self.client
+        try:
+            client.come_back(expect_registered=False)
+        except NotBack:
+            if not client.can_restart:
+                raise
+            client.settled()
+            client.start_again()
+            if not client.wait_serving():
+                raise
+
+    def _reset_instead(self) -> bool:
+        if not self.client.life.can_reset:
+            return False
+        try:
+            self._reset()
+        except Unavailable:
+            return False
+        return True
+
+    def last_words(self, why: str) -> list[str]:
+        """Where the safety backup is, when the client is left as it is; the file stays."""
+        safety, self.safety = self.safety, None
+        return [] if safety is None else safety.last_words(self.client.name, why)
+
+    def delete_users(self) -> list[str]:
+        """Deletes the accounts that the suite made; returns lines for the terminal."""
+        driver = self.client.driver
+        if not driver.made_users:
+            return []
+        left = delete_made_users(driver)
+        driver.made_users.clear()
+        return [f"{self.client.name}: delete the accounts {', '.join(left)} by hand"] if left else []
+
+    def close(self) -> None:
+        """Lets go of the client."""
+        self.client.driver.close()
+        self.lock.release()
