@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
@@ -102,11 +103,12 @@ class Parts:
 class HttpServer(uvicorn.Server):
     """The ASGI server, without its waiting times: it leaves as soon as its last answer is out."""
 
-    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None, patience: float = FLUSH_SECONDS) -> None:
+        self.patience = patience
         config = uvicorn.Config(
             app,
-            http="httptools",
-            loop="uvloop",
+            http="httptools" if find_spec("httptools") else "h11",
+            loop="none",
             ws="none",
             lifespan="off",
             log_config=None,
@@ -149,7 +151,7 @@ class HttpServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         # A closed TLS connection stays until its peer says goodbye too: wait only while it has data to send.
-        deadline = time.monotonic() + FLUSH_SECONDS
+        deadline = time.monotonic() + self.patience
         while (self.server_state.tasks or self.unsent()) and time.monotonic() < deadline:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.001)

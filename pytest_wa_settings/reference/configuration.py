@@ -53,7 +53,7 @@ class Configuration:
             Operation("DELETE", path, "admin", self.reset),
             Operation("GET", f"{path}/media/providers", "admin", self.read_providers),
             Operation("POST", f"{path}/media/providers", "admin", self.set_providers),
-            Operation("DELETE", f"{path}/media/providers/{{name}}", "admin", self.drop_provider),
+            Operation("DELETE", f"{path}/media/providers/{{name:path}}", "admin", self.drop_provider),
         ]
 
     async def read(self, call: Call) -> Reply:

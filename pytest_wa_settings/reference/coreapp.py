@@ -12,7 +12,7 @@ from pytest_wa_settings.reference.options import Options
 from pytest_wa_settings.reference.registration import Registration, new_identity, new_registration
 from pytest_wa_settings.reference.settings import ApplicationSettings
 from pytest_wa_settings.reference.store import Store
-from pytest_wa_settings.reference.traffic import Traffic
+from pytest_wa_settings.reference.traffic import Traffic, keep_going
 from pytest_wa_settings.reference.vault import Opened, Setup, Vault, VaultError
 
 CONNECT_SECONDS = 2.0
@@ -100,7 +100,7 @@ class Coreapp:
     def relay(self) -> None:
         """Begin to carry messages and events in the background."""
         self.traffic.start(self.registration)
-        self.line = asyncio.create_task(self.listen())
+        self.line = asyncio.create_task(keep_going(self.listen, self.log))
 
     async def hold(self) -> None:
         """Stop carrying messages and events; what is under way is cut off and counts as not done."""

@@ -79,6 +79,8 @@ def assert_encodable(value: object) -> None:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise Refusal(400, 1009, "A string holds half of a surrogate pair.") from None
+    except RecursionError:
+        raise Refusal(400, 1025, "The body is nested too deeply.") from None
 
 
 @dataclass

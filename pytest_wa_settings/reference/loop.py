@@ -19,7 +19,8 @@ class Loop:
     """Reads lines from stdin and children's news, and reaps children; all in one thread."""
 
     def __init__(self) -> None:
-        self.selector = selectors.DefaultSelector()
+        # Not epoll, which takes neither a file nor /dev/null for stdin.
+        self.selector = selectors.PollSelector()
         self.lines: list[bytes] = []
         self.rest = b""
         self.ended = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
+import importlib
 import os
 import random
 import signal
@@ -15,6 +17,18 @@ from dataclasses import dataclass
 from pytest_wa_settings.reference.errors import ReferenceFault
 
 PR_SET_PDEATHSIG = 1
+# What a client would else import at its start, 20 ms of it; a module that another version lacks is no loss.
+LATE_IMPORTS = (
+    "anyio._backends._asyncio",
+    "anyio.streams.tls",
+    "certifi",
+    "httpcore",
+    "httpcore._backends.anyio",
+    "httpcore._backends.auto",
+    "uvicorn.lifespan.off",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+)
 Ready = Callable[[str], None]
 
 
@@ -105,6 +119,9 @@ def fork(work: Callable[[Ready], None], keep: frozenset[int] = frozenset()) -> C
 
 
 def freeze() -> None:
-    """Spare the children from copying what the parent has loaded."""
+    """Load what the children will need, and spare them from copying it."""
+    for name in LATE_IMPORTS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pytest_wa_settings.reference.link import Link, LinkDown, LinkRefused, Seat
@@ -15,6 +16,16 @@ from pytest_wa_settings.reference.webhook import Webhook
 
 RETRY_SECONDS = 0.2
 SHORTEST_DELAY_MS = 10
+
+
+async def keep_going(work: Callable[[], Awaitable[None]], log: Log) -> None:
+    """Run background work to its end, and begin it again after a fault: nothing else would notice one."""
+    while True:
+        try:
+            return await work()
+        except Exception as problem:  # noqa: BLE001 - a fault in the background must not end the relay
+            log.error("fault", exception=type(problem).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 class Traffic:
@@ -40,7 +51,9 @@ class Traffic:
     def start(self, registration: Registration) -> None:
         """Begin to carry."""
         self.registration = registration
-        self.tasks = [asyncio.create_task(self.post_out()), asyncio.create_task(self.call_back())]
+        self.tasks = [
+            asyncio.create_task(keep_going(work, self.log)) for work in (self.post_out, self.call_back)
+        ]
 
     async def stop(self) -> None:
         """Stop carrying; what is under way is cut off and stays queued."""

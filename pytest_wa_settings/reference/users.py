@@ -85,9 +85,9 @@ class Users:
             Operation("POST", "/v1/users/login", "open", self.login),
             Operation("POST", "/v1/users/logout", "user", self.logout),
             Operation("POST", "/v1/users", "admin", self.create),
-            Operation("GET", "/v1/users/{username}", "user", self.read),
-            Operation("PUT", "/v1/users/{username}", "user", self.change),
-            Operation("DELETE", "/v1/users/{username}", "admin", self.delete),
+            Operation("GET", "/v1/users/{username:path}", "user", self.read),
+            Operation("PUT", "/v1/users/{username:path}", "user", self.change),
+            Operation("DELETE", "/v1/users/{username:path}", "admin", self.delete),
         ]
 
     async def login(self, call: Call) -> Reply:

@@ -6,9 +6,9 @@ import asyncio
 import signal
 import socket
 import ssl
+from collections.abc import Coroutine
 from pathlib import Path
-
-import uvloop
+from typing import Any
 
 from pytest_wa_settings.reference.client import HttpServer, serve_client
 from pytest_wa_settings.reference.logs import Log, quiet_server
@@ -18,6 +18,16 @@ from pytest_wa_settings.reference.options import Options
 from pytest_wa_settings.reference.processes import Ready
 
 
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on the fastest event loop there is."""
+    try:
+        import uvloop
+    except ImportError:  # no CPython
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
 def run_network(listener: socket.socket, path: Path | None, ready: Ready) -> None:
     """Serve a network on a bound socket until the process is told to end."""
 
@@ -25,12 +35,13 @@ def run_network(listener: socket.socket, path: Path | None, ready: Ready) -> Non
         left = asyncio.Event()
         quiet_server(Log("error"))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, left.set)
-        server = HttpServer(NetworkApp(Network(path)), None)
+        # Clients ask again for the events that they were waiting for.
+        server = HttpServer(NetworkApp(Network(path)), None, patience=0)
         await server.run_until(listener, left, lambda: ready("listening"))
 
-    uvloop.run(serve())
+    run(serve())
 
 
 def run_client(options: Options, tls: ssl.SSLContext | None, ready: Ready) -> None:
     """Serve a client until it stops or the process is told to end."""
-    uvloop.run(serve_client(options, tls, lambda: ready("listening")))
+    run(serve_client(options, tls, lambda: ready("listening")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from driving import Pool, Reference
 
@@ -11,7 +10,7 @@ CONTACT = "15557770001"
 
 def notify(pool: Pool, wa_id: str, wanted: bool) -> None:
     """Switch a contact's security notifications."""
-    answer = httpx.put(f"{pool.network}/contacts/{wa_id}", json={"security_notifications": wanted})
+    answer = pool.plain.put(f"/contacts/{wa_id}", json={"security_notifications": wanted})
     assert answer.is_success
 
 
@@ -23,13 +22,13 @@ def test_a_contact_exists_from_first_use_with_notifications_off(client: Referenc
 
 
 def test_an_unknown_business_has_no_code(pool: Pool) -> None:
-    view = httpx.get(f"{pool.network}/contacts/{CONTACT}", params={"business": "19999999999"}).json()
+    view = pool.plain.get(f"/contacts/{CONTACT}", params={"business": "19999999999"}).json()
     assert view["security_code"] is None
 
 
 @pytest.mark.parametrize("path", ["/contacts/123", "/contacts/not-digits", "/contacts/1234567890123456"])
 def test_only_8_to_15_digits_are_a_contact(pool: Pool, path: str) -> None:
-    assert httpx.get(f"{pool.network}{path}").status_code == 404
+    assert pool.plain.get(f"{path}").status_code == 404
 
 
 def test_a_restore_gives_a_new_code_and_one_notice_to_those_who_want_it(

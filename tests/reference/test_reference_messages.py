@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from driving import Pool, Reference, code
 from receiving import Webhook, wait_until
@@ -53,8 +52,10 @@ def send(client: Reference, to: str, text: str) -> str:
 
 def write(client: Reference, wa_id: str, text: str) -> None:
     """Let a contact write to the business."""
-    url = f"{client.pool.network}/contacts/{wa_id}/messages"
-    assert httpx.post(url, params={"business": client.number or ""}, json={"text": text}).is_success
+    url = f"/contacts/{wa_id}/messages"
+    assert client.pool.plain.post(
+        url, params={"business": client.number or ""}, json={"text": text}
+    ).is_success
 
 
 def received(client: Reference, wa_id: str) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -164,3 +166,12 @@ def test_a_client_connects_once_its_network_is_there_again(tmp_path: Path) -> No
     assert wait_until(lambda: client.status() == "connected")
     client.http.close()
     assert pool.close() == 0
+
+
+def test_a_pool_without_orders_ends_at_once(tmp_path: Path) -> None:
+    (tmp_path / "orders").write_bytes(b"")
+    command = [sys.executable, "-m", "pytest_wa_settings.reference", "pool"]
+    for stdin in (Path(os.devnull), tmp_path / "orders"):
+        with stdin.open("rb") as orders:
+            run = subprocess.run(command, stdin=orders, capture_output=True, timeout=20)
+        assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
