@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import ssl
 import sys
@@ -86,6 +87,8 @@ class Server:
         )
         self.log = Log(arguments.log_level)
         self.folder = Path(arguments.state_dir or tempfile.mkdtemp(prefix="wa-reference-"))
+        # A temporary state is kept only when it is asked for again: after a restore that stopped the app.
+        self.keep = arguments.state_dir is not None
         self.loop = Loop()
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
         self.client: Child | None = None
@@ -103,6 +106,8 @@ class Server:
                 self.loop.turn(None)
         finally:
             self.loop.end(TERM_SECONDS)
+            if not self.keep:
+                shutil.rmtree(self.folder, ignore_errors=True)
         return self.status
 
     def start_network(self) -> None:
@@ -151,6 +156,7 @@ class Server:
         if self.options.restart_policy != "no" and not self.loop.ended:
             self.launch(tls)
             return
+        self.keep = self.keep or not self.loop.ended
         self.log.info("stopped", remedy=f"Start it again with --state-dir {self.folder}.")
 
 

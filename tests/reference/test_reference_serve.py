@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -173,3 +174,19 @@ def test_a_password_comes_from_a_file_too(tmp_path: Path, serve: Any) -> None:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     served = serve("--admin-password-file", str(tmp_path / "password"))
     assert served.status() == "unregistered"
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_temporary_state_is_kept_only_where_a_restore_stopped_the_app(
+    tmp_path: Path, restored: bool
+) -> None:
+    served = Served("--register", "15551234567", "--port", str(free_port()))
+    folder = Path(served.listening["state_dir"])
+    assert folder.exists()
+    if restored:
+        data = served.http.post("/v1/settings/backup", json={"password": "p"}).json()["settings"]["data"]
+        served.http.post("/v1/settings/restore", json={"password": "p", "data": data})
+        served.process.wait(5)
+    served.end()
+    assert folder.exists() is restored
+    shutil.rmtree(folder, ignore_errors=True)
