@@ -64,15 +64,15 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     try:
         return run_suite(config, resolve(config, config.option), arguments)
     except (OptionError, UsageError) as error:
-        raise pytest.UsageError(f"{error.problem}: {error.remedy}") from None
+        raise pytest.UsageError(f"{error.problem}; {error.remedy}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the hooks of this process's part, if it has one."""
     config.addinivalue_line(
         "markers",
-        "wa_clause(*ids, widens=False, consumes=False): the clauses that a test may decide; `widens` for one "
-        "that only adds cases to them, `consumes` for one that uses up an unregistered client",
+        "wa_clause(*ids, widens=False, uses_up=None): the clauses that a test may decide; `widens` for one "
+        'that only adds cases to them, `uses_up` ("restores", "new machine") for one that comes late',
     )
     if config.pluginmanager.has_plugin(_NESTED):
         return
@@ -98,6 +98,6 @@ def _run_own_tests(config: pytest.Config) -> None:
         run = Run(resolve(config, config.option))
         run.parse()
     except (OptionError, UsageError) as error:
-        raise pytest.UsageError(f"{error.problem}: {error.remedy}") from None
+        raise pytest.UsageError(f"{error.problem}; {error.remedy}") from None
     config.stash[RUN] = run
     config.pluginmanager.register(OwnTests(run), "wa_settings_own_tests")

@@ -66,6 +66,7 @@ class Leading:
         testbed = self.run.opened
         if testbed is not None:
             self._forecast = forecast(self.catalog, self.run.profile, testbed)
+        terminal.name_tests_by_module(session.config)
         self._distributed = session.config.pluginmanager.has_plugin("dsession")
         if self._distributed:
             self._closing_lines += self.run.close()

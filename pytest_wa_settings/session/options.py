@@ -28,7 +28,7 @@ class OptionError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}: {remedy}")
+        super().__init__(f"{problem}; {remedy}")
         self.problem = problem
         self.remedy = remedy
 

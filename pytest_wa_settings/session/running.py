@@ -21,15 +21,7 @@ from pytest_wa_settings.verdicts.wording import findings_text
 
 DESELECTED = "deselected (-k, -m, --deselect or a plugin)"
 
-
 _TURNS = (None, "restores", "new machine")
-
-
-def _turn(item: pytest.Item) -> tuple[int, bool]:
-    """Refusals, then restores; last what moves a number to a new machine, which the old one may lose."""
-    marks = list(item.iter_markers("wa_clause"))
-    turn = max((_TURNS.index(mark.kwargs.get("uses_up")) for mark in marks), default=0)
-    return turn, bool(marks) and all(mark.kwargs.get("widens") for mark in marks)
 
 
 def planned_test(item: pytest.Item) -> PlannedTest:
@@ -41,8 +33,11 @@ def planned_test(item: pytest.Item) -> PlannedTest:
     return PlannedTest(test=item.nodeid, clauses=list(clauses), widens=list(widens), left_out=None)
 
 
-def _uses_up(item: pytest.Item) -> bool:
-    return any(mark.kwargs.get("consumes") for mark in item.iter_markers("wa_clause"))
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    """Refusals, then restores; last what moves a number to a new machine, which the old one may lose."""
+    marks = list(item.iter_markers("wa_clause"))
+    turn = max((_TURNS.index(mark.kwargs.get("uses_up")) for mark in marks), default=0)
+    return turn, bool(marks) and all(mark.kwargs.get("widens") for mark in marks)
 
 
 class Preflight(pytest.Item):

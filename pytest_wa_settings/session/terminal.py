@@ -116,6 +116,14 @@ def progress_on(config: pytest.Config) -> Progress | None:
     return progress
 
 
+def name_tests_by_module(config: pytest.Config) -> None:
+    """Names tests as the report does, whatever folder the user stands in, and not by a path from there."""
+    vars(config)["cwd_relative_nodeid"] = lambda nodeid: nodeid
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.startpath = config.rootpath
+
+
 def speaker_on(config: pytest.Config) -> Callable[[str], None] | None:
     """A way to show a line while a test runs; None without a terminal of pytest's."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")

@@ -136,7 +136,7 @@ def told(error: BaseException) -> str:
         return str(error.msg)
     problem, remedy = getattr(error, "problem", None), getattr(error, "remedy", None)
     if isinstance(problem, str):
-        return f"{problem.rstrip('.')}: {remedy}" if remedy else problem
+        return f"{problem.rstrip('.')}; {remedy}" if remedy else problem
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -22,7 +22,7 @@ def run(suite: FakeSuite, *arguments: str) -> pytest.RunResult:
 
 
 def test_an_address_of_no_known_kind_is_a_usage_error(suite: FakeSuite) -> None:
-    refused(run(suite, "--wa-url", "bad:"), "no kind of testbed is called bad: give mock: or https://…")
+    refused(run(suite, "--wa-url", "bad:"), "no kind of testbed is called bad; give mock: or https://…")
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_an_address_of_no_known_kind_is_a_usage_error(suite: FakeSuite) -> None:
     [
         (["--wa-url=mock:", "--wa-url=mock:"], "more than once"),
         (["--wa-url=mock:", "--wa-config=a.toml"], "--wa-url or --wa-config"),
-        (["--wa-url=mock:", "--wa-seed=-1"], "--wa-seed cannot be used: give a whole number, 0 or above"),
-        (["--wa-url=mock:", "--wa-timeout=nan"], "--wa-timeout cannot be used: give a number of seconds"),
-        (["--wa-url=mock:", "--wa-examples=0"], "--wa-examples cannot be used: give a whole number above 0"),
+        (["--wa-url=mock:", "--wa-seed=-1"], "--wa-seed cannot be used; give a whole number, 0 or above"),
+        (["--wa-url=mock:", "--wa-timeout=nan"], "--wa-timeout cannot be used; give a number of seconds"),
+        (["--wa-url=mock:", "--wa-examples=0"], "--wa-examples cannot be used; give a whole number above 0"),
         (["--wa-url=mock:", "--wa-seed=1", "--wa-explore"], "leave one of the two out"),
         (["--wa-url=mock:", "--wa-admin-password-file=none"], "cannot be read"),
     ],
@@ -57,7 +57,7 @@ def test_a_client_that_cannot_be_used_is_said_in_one_line(suite: FakeSuite) -> N
     assert result.ret == 1
     assert [line for line in result.outlines if not line.startswith("report: ")] == [
         "the client was put back",
-        "inconclusive: nothing was tested: connection refused: start the client (not <secret>)",
+        "inconclusive: nothing was tested: connection refused; start the client (not <secret>)",
     ]
     assert SECRET not in (suite.pytester.path / "junit.xml").read_text()
 

@@ -47,7 +47,7 @@ def test_a_client_that_is_not_offered_skips_the_test_and_says_what_to_add(suite:
     suite.pytester.makepyfile(test_own="def test_own(wa_new_client): wa_new_client(state='unregistered')")
     result = suite.pytester.runpytest_inprocess("--wa-url=mock:", "-rs", "test_own.py")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED*no unregistered client: add an unregistered client"])
+    result.stdout.fnmatch_lines(["SKIPPED*no unregistered client; add an unregistered client"])
 
 
 def test_a_fixture_without_an_address_says_what_to_give(suite: FakeSuite) -> None:
@@ -61,7 +61,7 @@ def test_a_client_that_cannot_be_used_is_an_error_in_one_line(suite: FakeSuite) 
     suite.pytester.makepyfile(test_own="def test_own(wa_client): pass")
     result = suite.pytester.runpytest_inprocess("--wa-url=https://closed", "test_own.py")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["connection refused: start the client (not <secret>)"])
+    result.stdout.fnmatch_lines(["connection refused; start the client (not <secret>)"])
     result.stdout.no_fnmatch_line("*def *")
 
 
@@ -69,7 +69,7 @@ def test_an_unknown_kind_of_address_is_a_usage_error_there_too(suite: FakeSuite)
     suite.pytester.makepyfile(test_own="def test_own(wa_client): pass")
     result = suite.pytester.runpytest_inprocess("--wa-url=bad:", "test_own.py")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: no kind of testbed is called bad: *"])
+    result.stderr.fnmatch_lines(["ERROR: no kind of testbed is called bad; *"])
 
 
 def test_secrets_are_kept_out_of_tracebacks_and_captured_output(suite: FakeSuite) -> None:

@@ -101,7 +101,7 @@ def test_what_the_testbed_lacks_is_not_tested_and_says_what_to_add(suite: FakeSu
     suite.write(SEA1="wa_case.testbed.lease(Need(state='unregistered')).__enter__()")
     result = suite.run("--wa-report=out")
     assert result.ret == 1
-    reason = "no unregistered client: add an unregistered client"
+    reason = "no unregistered client; add an unregistered client"
     assert last_line(result) == f"inconclusive: 1 of 3 MUST clauses is not tested: SEA-1 ({reason})"
     result.assert_outcomes(skipped=1, passed=3)
 

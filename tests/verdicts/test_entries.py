@@ -59,7 +59,7 @@ def test_a_skip_is_not_tested_with_its_reason() -> None:
 
 def test_what_the_testbed_lacks_is_not_tested_with_problem_and_remedy() -> None:
     entry = entry_of(PLANNED, None, Unavailable("no unregistered client.", "add one"))
-    assert (entry["outcome"], entry["reason"]) == ("not tested", "no unregistered client: add one")
+    assert (entry["outcome"], entry["reason"]) == ("not tested", "no unregistered client; add one")
 
 
 def test_not_applicable_is_told_apart_from_not_tested() -> None:
