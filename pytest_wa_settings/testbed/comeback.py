@@ -131,6 +131,7 @@ def _serve(client: Client, registered: bool | None, *, settle: float) -> bool:
                 and not started
             ):
                 client.start_again()
+                client.habits.needs_start = True
                 started, down_since = True, None
                 deadline = time.monotonic() + client.testbed.ready_timeout
         if now > deadline:
@@ -152,7 +153,9 @@ def _patience_with_silence(client: Client) -> float | None:
         return half
     if health.answered or health.failure_kind == "login":
         return None
-    return half if client.restart_policy in _SEES_TO_ITSELF else min(_SELF_START, half)
+    if client.restart_policy in _SEES_TO_ITSELF:
+        return half
+    return min(_SELF_START / 3 if client.habits.needs_start else _SELF_START, half)
 
 
 def why_not_serving(client: Client, after: str, registered: bool | None) -> tuple[str, str]:

@@ -83,9 +83,9 @@ class DeclaredTestbed(Testbed):
         atexit.register(self._close_at_exit)
         try:
             for entry in self._entries:
-                lock = ClientLock(entry.url)
-                lock.take()
-                self._slots.append(self._slot(entry, lock))
+                self._slots.append(self._slot(entry))
+            for slot in self._slots:
+                slot.lock.take()
             self._open_surroundings()
         except (WireError, ReceiverError, ConsumerError) as error:
             self.close()
@@ -109,7 +109,7 @@ class DeclaredTestbed(Testbed):
         elif all(entry.on_loopback for entry in self._entries):
             self._webhook = Receiver()
 
-    def _slot(self, entry: Entry, lock: ClientLock) -> Slot:
+    def _slot(self, entry: Entry) -> Slot:
         driver = ClientDriver(
             entry.url,
             name=entry.name,
@@ -156,7 +156,7 @@ class DeclaredTestbed(Testbed):
             budget=Budget(entry.max_restores),
             guard=lambda restoring: slots[0].guard(restoring),
         )
-        slots.append(Slot(entry, client, lock, self._settings.say))
+        slots.append(Slot(entry, client, ClientLock(entry.url), self._settings.say))
         return slots[0]
 
     # preflight

@@ -44,11 +44,13 @@ class Habits:
 
     `down_after`: the longest time, in seconds, from a restore's answer until it was seen down.
     `stayed_up`: how many accepted restores in a row it was never seen down after.
+    `needs_start`: a new machine shut down after its restore, and had to be started.
     `stubborn`: calls whose 503, 1017 or 429 turned out to be their answer, not a passing state.
     """
 
     down_after: float = 0.0
     stayed_up: int = 0
+    needs_start: bool = False
     stubborn: set[str] = field(default_factory=set)
 
     def went_down(self, after: float) -> None:

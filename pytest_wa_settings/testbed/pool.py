@@ -13,8 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pytest_wa_settings.testbed.errors import TestbedError
 from pytest_wa_settings.testbed.life import Life
@@ -31,12 +30,12 @@ class PoolError(TestbedError):
 class Pool:
     """Speaks JSON lines with the pool's process, from any thread; an answer may be fetched later.
 
-    The process stands in `home`, a folder of the testbed's own, and ends when its standard input does, so
-    that it never outlives the suite.
+    The process ends when its standard input does, and takes its files with it, so that it never outlives the
+    suite, however that ends.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self) -> None:
+        self._log: IO[bytes] | None = None
         self._lock = threading.RLock()
         self._next = 0
         self._answers: dict[int, dict[str, Any]] = {}
@@ -48,19 +47,22 @@ class Pool:
         safe_path = ["-P"] if sys.version_info >= (3, 11) else []
         command = [sys.executable, *safe_path, "-m", "pytest_wa_settings.reference", "pool"]
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WA_")}
+        # Without a name: nothing of it is left, also after a SIGKILL.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the pool
         try:
-            with (self._home / "pool.log").open("wb") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    cwd=self._home,
-                    env={**kept, "TMPDIR": str(self._home)},
-                    # Ctrl-C on the terminal is for the suite, which ends the pool in its own time.
-                    start_new_session=True,
-                )
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                # Not the folder that the user stands in, whose modules might shadow others.
+                cwd=os.path.abspath(os.sep),
+                env=kept,
+                # Ctrl-C on the terminal is for the suite, which ends the pool in its own time.
+                start_new_session=True,
+            )
         except OSError as error:
+            self._close_log()
             raise PoolError(f"the reference client cannot be started ({error.strerror})", _REMEDY) from None
 
     def submit(self, op: str, **members: object) -> int:
@@ -95,7 +97,7 @@ class Pool:
 
     def close(self) -> None:
         """Ends the process and all that it started; safe to call at any time, also twice."""
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         for stream in (process.stdin, process.stdout):
@@ -113,6 +115,13 @@ class Pool:
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            self._process = None
+            self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -142,26 +151,11 @@ class Pool:
     def _gone(self) -> PoolError:
         """The error for a pool that ended, with the last line that it left."""
         why = ""
-        with contextlib.suppress(OSError):
-            lines = (self._home / "pool.log").read_text("utf-8", "replace").strip().splitlines()
+        if self._log is not None:
+            self._log.seek(0)
+            lines = self._log.read(65536).decode("utf-8", "replace").strip().splitlines()
             why = f": {lines[-1].strip()[:300]}" if lines else ""
         return PoolError(f"the reference client's pool has ended{why}", _REMEDY)
-
-
-class PoolHome:
-    """A folder that is removed at the end, at the latest when the interpreter exits."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="wa-settings-", ignore_cleanup_errors=True)
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return Path(self._folder.name)
-
-    def remove(self) -> None:
-        """Removes it with all that is in it."""
-        self._folder.cleanup()
 
 
 class PoolLife(Life):
@@ -201,4 +195,4 @@ class PoolLife(Life):
         self._pool.ask("discard", client=self.key)
 
 
-__all__ = ["Pool", "PoolError", "PoolHome", "PoolLife"]
+__all__ = ["Pool", "PoolError", "PoolLife"]

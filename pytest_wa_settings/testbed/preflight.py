@@ -73,6 +73,8 @@ def _reach(client: Client, patient: Patience) -> Answer:
             f"{address} does not answer within {client.driver.timeout:g} s",
             f"{_CHECK_ADDRESS}, or raise --wa-timeout",
         )
+    if answer.failure_kind == "closed" and address.startswith("http://"):
+        raise TestbedError(f"{address} does not answer plain HTTP: {why}", _broken_remedy(address))
     raise TestbedError(
         f"{address} cannot be reached: {why}",
         f"see that the client runs and listens there, or {_CHECK_ADDRESS}",
@@ -102,21 +104,26 @@ def _broken_remedy(address: str) -> str:
 def _no_web_page(client: Client, answer: Answer) -> None:
     """Raises TestbedError for what is clearly something else than the API."""
     address = client.driver.base_url
-    kind = (answer.header("Content-Type") or "").lower()
     if answer.status is not None and 300 <= answer.status < 400:
         raise TestbedError(
             f"{address} {_NO_CLIENT}: it redirects (status {answer.status})",
             "give the address that it redirects to, if that is the client",
         )
-    if "html" in kind or answer.content.lstrip()[:1] == b"<":
-        if answer.status in (502, 503, 504):
-            raise TestbedError(
-                f"a gateway answers at {address}, and no client behind it (status {answer.status})",
-                "start the client, or check the gateway",
-            )
+    # A refusal may well be a page of the framework's; only a 2xx page is none of a client's.
+    if answer.ok and _is_web_page(answer):
         raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
+    if answer.status in (502, 503, 504) and _is_web_page(answer):
+        raise TestbedError(
+            f"a gateway answers at {address}, and no client behind it (status {answer.status})",
+            "start the client, or check the gateway",
+        )
     if answer.status == 407:
         raise TestbedError(f"a proxy before {address} asks for a login", "check `proxy` in clients.toml")
+
+
+def _is_web_page(answer: Answer) -> bool:
+    kind = (answer.header("Content-Type") or "").lower()
+    return "html" in kind or answer.content.lstrip()[:1] == b"<"
 
 
 def _log_in(client: Client, patient: Patience) -> Answer:
@@ -164,7 +171,10 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
             f"set the new one as {PASSWORD}, and allow the change with may_change = true",
         )
     if answer.ok:
-        return TestbedError(f"{address} {_NO_CLIENT}: its login gives no token", _CHECK_ADDRESS)
+        gave = "a web page" if _is_web_page(answer) else "no token"
+        return TestbedError(f"{address} {_NO_CLIENT}: its login gives {gave}", _CHECK_ADDRESS)
+    if answer.status == 400 and "https port" in answer.content[:2000].decode("ascii", "replace").lower():
+        return TestbedError(f"{address} wants TLS", "give the address with https://")
     if answer.status in (404, 405, 501):
         return TestbedError(
             f"{address} {_NO_CLIENT}: it has no /v1/users/login (status {answer.status})",

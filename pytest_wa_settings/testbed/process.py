@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer
 from pytest_wa_settings.testbed.errors import Unavailable, UsageError
 from pytest_wa_settings.testbed.life import Habits
-from pytest_wa_settings.testbed.pool import Pool, PoolError, PoolHome, PoolLife
+from pytest_wa_settings.testbed.pool import Pool, PoolError, PoolLife
 from pytest_wa_settings.testbed.preflight import preflight
 from pytest_wa_settings.testbed.webhook import Receiver
 from pytest_wa_settings.wire import Recorder, Tls
@@ -121,7 +121,6 @@ class ProcessTestbed(Testbed):
         self._password = new_password()
         self._seed = settings.seed
         self._habits = Habits()
-        self._home: PoolHome | None = None
         self._pool: Pool | None = None
         self._tls = Tls()
         self._network = ""
@@ -136,8 +135,7 @@ class ProcessTestbed(Testbed):
 
     def open(self) -> None:
         """Starts the pool and its network, and orders the first client; raises TestbedError."""
-        self._home = PoolHome()
-        self._pool = Pool(self._home.path)
+        self._pool = Pool()
         try:
             self._pool.start()
             network, authority = self._pool.submit("network"), self._pool.submit("ca")
@@ -151,17 +149,15 @@ class ProcessTestbed(Testbed):
             raise
 
     def close(self) -> list[str]:
-        """Ends every process and removes every file that the testbed made."""
-        for shelf in self._shelves.values():
-            for client in shelf.shared:
-                client.driver.close()
+        """Ends every process, which takes its files with it; can be called again if it was interrupted."""
+        with ExitStack() as ends:
+            for surrounding in (self._pool, self._webhook, self._consumer):
+                if surrounding is not None:
+                    ends.callback(surrounding.close)
+            for shelf in self._shelves.values():
+                for client in shelf.shared:
+                    ends.callback(client.driver.close)
         self._shelves.clear()
-        for surrounding in (self._consumer, self._webhook, self._pool):
-            if surrounding is not None:
-                surrounding.close()
-        if self._home is not None:
-            self._home.remove()
-            self._home = None
         return []
 
     def preflight(self) -> list[str]:
@@ -236,7 +232,7 @@ class ProcessTestbed(Testbed):
         shelf = self._shelves.setdefault(key, _Shelf())
         shared = not (need.exclusive or need.consumes)
         client = shelf.shared.pop() if shared and shelf.shared else self._take(key)
-        if not shared:
+        if not shared and key[1:] == self._default[1:]:
             self._order(key)
         whole = False
         try:

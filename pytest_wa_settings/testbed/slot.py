@@ -111,7 +111,7 @@ class Slot:
         raise self.broken
 
     def _has_lost_its_number(self) -> bool:
-        """Whether it runs and says `disconnected` only: another client has its number, which no restart cures."""
+        """Whether it runs, but only says `disconnected`: another client has its number, restart or no."""
         return self.born_registered and set(statuses(self.client.probe())) == {"disconnected"}
 
     def _helped(self, wanted: bool, lost: bool) -> bool:
@@ -181,13 +181,19 @@ class Slot:
                 self.safety.remove()
                 self.safety = None
             if self.keepsake is not None and self.client.serves(True):
-                left = self.keepsake.put_back(self.client)
-                if left:
-                    lines.append(f"{self.client.name}: not as before the run: {', '.join(left)}")
+                lines += self._set_back(self.keepsake)
         except (KeyboardInterrupt, SystemExit):
             lines += self.last_words("the run was ended meanwhile")
         self.keepsake = None
         return lines
+
+    def _set_back(self, keepsake: Keepsake) -> list[str]:
+        left = ", ".join(keepsake.put_back(self.client))
+        if not left:
+            return []
+        if self._reset_instead():
+            return [f"{self.client.name} was reset, as this could not be set back: {left}"]
+        return [f"{self.client.name}: not as before the run: {left}"]
 
     def _restore_safety(self) -> list[str]:
         assert self.safety is not None
