@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_wa_settings.reference.client import listen
+from pytest_wa_settings.reference.deviations import Chosen, chosen
 from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import Options
-from pytest_wa_settings.reference.processes import Child, fork, freeze
+from pytest_wa_settings.reference.processes import Child, Ready, fork, freeze
 from pytest_wa_settings.reference.tls import Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
@@ -37,6 +38,7 @@ class Managed:
     url: str
     reserve: socket.socket
     temporary: bool
+    deviations: Chosen
     child: Child | None = None
     ready: bool = False
     generation: int = 0
@@ -131,9 +133,15 @@ class Pool:
 
     def network(self, order: dict[str, Any]) -> dict[str, Any]:
         """Start a network."""
+        deviations = chosen(order.get("mutant"), order.get("variant"))
         listener = listen("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        child = fork(lambda ready: run_network(listener, None, ready), frozenset({listener.fileno()}))
+
+        def work(ready: Ready) -> None:
+            deviations.enter("network")
+            run_network(listener, None, ready)
+
+        child = fork(work, frozenset({listener.fileno()}))
         listener.close()
         self.loop.add(child)
         self.networks.append(child)
@@ -143,10 +151,8 @@ class Pool:
     def start(self, order: dict[str, Any]) -> dict[str, Any]:
         """Make a client and start it."""
         given = dict(order.get("options") or {})
-        for name in ("mutant", "variant"):
-            if given.pop(name, None) is not None:
-                raise ReferenceFault(f"There is no such {name}.", "Leave it out.")
-        given.setdefault("kdf", "light")
+        deviations = chosen(given.pop("mutant", None), given.pop("variant", None))
+        given = {"kdf": "light", **given, **deviations.options}
         options = Options.of(given)
         reserve = self.reserve_port(options.port)
         port = reserve.getsockname()[1]
@@ -155,7 +161,7 @@ class Pool:
         state = str(self.folder / key) if temporary else options.state_dir
         options = replace(options, port=port, state_dir=state)
         url = f"{'http' if options.http else 'https'}://127.0.0.1:{port}"
-        client = Managed(key, options, url, reserve, temporary)
+        client = Managed(key, options, url, reserve, temporary, deviations)
         self.clients[key] = client
         try:
             self.launch(client)
@@ -212,14 +218,25 @@ class Pool:
     def described(self, client: Managed) -> dict[str, Any]:
         """What an order that starts a client answers."""
         pid = client.child.pid if client.child is not None else None
-        return {"client": client.key, "url": client.url, "pid": pid, "generation": client.generation}
+        return {
+            "client": client.key,
+            "url": client.url,
+            "pid": pid,
+            "generation": client.generation,
+            "restart_policy": client.options.restart_policy,
+        }
 
     def launch(self, client: Managed) -> None:
         """Fork a client's next process."""
         tls = None if client.options.http else self.context()
         client.stopped_by_us, client.ready = False, False
         client.generation += 1
-        client.child = fork(lambda ready: run_client(client.options, tls, ready))
+
+        def work(ready: Ready) -> None:
+            client.deviations.enter("client")
+            run_client(client.options, tls, ready)
+
+        client.child = fork(work)
         self.loop.add(client.child)
 
     def await_client(self, client: Managed) -> None:

@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_wa_settings.reference.client import listen
+from pytest_wa_settings.reference.deviations import chosen
 from pytest_wa_settings.reference.errors import ReferenceFault
+from pytest_wa_settings.reference.listing import FORMATS, listed
 from pytest_wa_settings.reference.logs import LEVELS, Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import KDFS, NEWEST, POLICIES, SUCCESS_BODIES, Options
-from pytest_wa_settings.reference.processes import Child, fork, freeze
+from pytest_wa_settings.reference.processes import Child, Ready, fork, freeze
 from pytest_wa_settings.reference.tls import NAMES, Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
@@ -48,7 +50,12 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--network", metavar="URL", help="a network that runs already")
     serve.add_argument("--network-port", type=int, default=0, help="port of the own network")
     serve.add_argument("--register", metavar="NUMBER", help="a number to be registered with from birth")
+    serve.add_argument("--mutant", metavar="NAME", help="break one clause on purpose (see mutants)")
+    serve.add_argument("--variant", metavar="NAME", help="keep every clause in another way (see variants)")
     commands.add_parser("pool", help="run many clients, by order of JSON lines on stdin")
+    for kind in ("mutants", "variants"):
+        listing = commands.add_parser(kind, help=f"list the {kind}")
+        listing.add_argument("--format", choices=FORMATS, default="table")
     return made
 
 
@@ -69,7 +76,8 @@ class Server:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.options = Options(
+        self.deviations = chosen(arguments.mutant, arguments.variant)
+        options = Options(
             shards=arguments.shards,
             multiconnect=arguments.multiconnect or arguments.shards > 1,
             version=arguments.client_version,
@@ -85,6 +93,7 @@ class Server:
             log_level=arguments.log_level,
             api_key=os.environ.get("WA_API_KEY") or None,
         )
+        self.options = replace(options, **self.deviations.options)
         self.log = Log(arguments.log_level)
         self.folder = Path(arguments.state_dir or tempfile.mkdtemp(prefix="wa-reference-"))
         # A temporary state is kept only when it is asked for again: after a restore that stopped the app.
@@ -116,7 +125,12 @@ class Server:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             listener = listen("127.0.0.1", self.arguments.network_port)
             path = self.folder / "network.json"
-            child = fork(lambda ready: run_network(listener, path, ready), frozenset({listener.fileno()}))
+
+            def work(ready: Ready) -> None:
+                self.deviations.enter("network")
+                run_network(listener, path, ready)
+
+            child = fork(work, frozenset({listener.fileno()}))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             listener.close()
             self.loop.add(child)
@@ -133,7 +147,12 @@ class Server:
 
     def launch(self, tls: ssl.SSLContext | None) -> None:
         """Start the client's next process."""
-        child = fork(lambda ready: run_client(self.options, tls, ready))
+
+        def work(ready: Ready) -> None:
+            self.deviations.enter("client")
+            run_client(self.options, tls, ready)
+
+        child = fork(work)
         self.loop.add(child)
         self.client = child
         self.loop.await_child(child)
@@ -161,9 +180,13 @@ class Server:
 
 
 def main(arguments: list[str]) -> int:
-    """Parse the command line and serve; a fault is one line on stderr and exit status 1."""
+    """Parse the command line and do what it says; a fault is one line on stderr and exit status 1."""
     try:
-        return Server(parser().parse_args(arguments)).run()
+        given = parser().parse_args(arguments)
+        if given.command in ("mutants", "variants"):
+            sys.stdout.write(listed(given.command, given.format))
+            return 0
+        return Server(given).run()
     except ReferenceFault as fault:
         sys.stderr.write(f"wa-settings: {fault}\n")
         return 1

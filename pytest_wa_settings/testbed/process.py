@@ -138,7 +138,8 @@ class ProcessTestbed(Testbed):
         self._pool = Pool()
         try:
             self._pool.start()
-            network, authority = self._pool.submit("network"), self._pool.submit("ca")
+            deviations = {"mutant": self.options.mutant, "variant": self.options.variant}
+            network, authority = self._pool.submit("network", **deviations), self._pool.submit("ca")
             self._network = str(self._pool.result(network)["url"])
             self._tls = Tls(ca=Path(str(self._pool.result(authority)["ca"])))
             self._order(self._default)
@@ -284,7 +285,8 @@ class ProcessTestbed(Testbed):
             life=PoolLife(self._pool, str(started["client"]), self.ready_timeout),
             accounts=Accounts(self._password, may_make=True),
             habits=self._habits,
-            restart_policy=self.options.restart_policy,
+            # A variant may bring a policy of its own.
+            restart_policy=started["restart_policy"],
             managed=True,
             may_change=changeable,
             may_restore=changeable,

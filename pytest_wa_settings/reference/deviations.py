@@ -1,0 +1,154 @@
+"""Deviations of the clean reference, made from outside: they replace methods before a client is put together.
+
+Each runs in a forked process of its own, so that what it replaces is replaced for one client only.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType, ModuleType
+from typing import Any, Literal
+
+from pytest_wa_settings.reference.errors import ReferenceFault
+
+Place = Literal["client", "network"]
+NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
+
+
+def wrap(owner: type | ModuleType, name: str, around: Callable[..., Any]) -> None:
+    """Put `around` in the place of a method: it gets the clean one first, then what the caller gave."""
+    clean = getattr(owner, name)
+
+    @functools.wraps(clean)
+    def replacement(*arguments: Any, **named: Any) -> Any:
+        return around(clean, *arguments, **named)
+
+    setattr(owner, name, replacement)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One way in which a client is not the clean reference.
+
+    `apply` replaces what it needs to; `place` is the process in which it does so. `clause` is the one clause
+    that a mutant breaks, None for a variant; `also` holds those that must break with it (or the SHOULDs that
+    a variant does not keep), each with the reason. `options` are set-up options of the client that belong to
+    the deviation, `run` options of the suite that its user needs.
+    """
+
+    name: str
+    summary: str
+    apply: Callable[[], None]
+    clause: str | None = None
+    also: Mapping[str, str] = field(default_factory=dict)
+    place: Place = "client"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    run: tuple[str, ...] = ()
+
+    def listed(self) -> dict[str, Any]:
+        """The deviation as the lists show it."""
+        reasons = [f"{clause} breaks with it: {reason}." for clause, reason in self.also.items()]
+        told: dict[str, Any] = {"name": self.name}
+        if self.clause is not None:
+            told["clause"] = self.clause
+        told.update(also=list(self.also), summary=" ".join([self.summary, *reasons]))
+        if self.run:
+            told["run"] = list(self.run)
+        return told
+
+
+class Register:
+    """Deviations of one kind, by name."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.known: dict[str, Deviation] = {}
+
+    def add(self, deviation: Deviation) -> None:
+        """Take a deviation up; a second one of a name is a mistake of the author's."""
+        if deviation.name in self.known:
+            raise ValueError(deviation.name)
+        self.known[deviation.name] = deviation
+
+    def mark(
+        self,
+        clause: str | None = None,
+        *,
+        also: Mapping[str, str] = NOTHING_ELSE,
+        place: Place = "client",
+        run: tuple[str, ...] = (),
+        **options: Any,
+    ) -> Callable[[Callable[[], None]], Callable[[], None]]:
+        """Take up the decorated function: its name names the deviation, its docstring is the summary."""
+
+        def take(apply: Callable[[], None]) -> Callable[[], None]:
+            name = apply.__name__.replace("_", "-")
+            summary = " ".join((inspect.getdoc(apply) or "").split())
+            self.add(Deviation(name, summary, apply, clause, also, place, options, run))
+            return apply
+
+        return take
+
+    def find(self, name: str) -> Deviation:
+        """The deviation of a name, or a fault that says where the names are listed."""
+        if name not in self.known:
+            raise ReferenceFault(
+                f"There is no {self.kind} {name!r}.", f"List them with wa-settings {self.kind}s."
+            )
+        return self.known[name]
+
+
+MUTANTS = Register("mutant")
+VARIANTS = Register("variant")
+mutant = MUTANTS.mark
+variant = VARIANTS.mark
+
+
+def mutant_of(
+    name: str, clause: str, summary: str, apply: Callable[[], None], also: Mapping[str, str] = NOTHING_ELSE
+) -> None:
+    """Take up one of a family of mutants."""
+    MUTANTS.add(Deviation(name, summary, apply, clause, also))
+
+
+def variant_of(
+    name: str,
+    summary: str,
+    apply: Callable[[], None],
+    also: Mapping[str, str] = NOTHING_ELSE,
+    options: Mapping[str, Any] = NOTHING_ELSE,
+) -> None:
+    """Take up one of a family of variants."""
+    VARIANTS.add(Deviation(name, summary, apply, None, also, options=options))
+
+
+class Chosen:
+    """The deviations of one client."""
+
+    def __init__(self, *deviations: Deviation) -> None:
+        self.deviations = deviations
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The set-up options that belong to them."""
+        return {name: value for deviation in self.deviations for name, value in deviation.options.items()}
+
+    def enter(self, place: Place) -> None:
+        """Make this process deviate; call it in a forked one, before its parts are put together."""
+        for deviation in self.deviations:
+            if deviation.place == place:
+                deviation.apply()
+
+
+def chosen(mutant: str | None, variant: str | None) -> Chosen:
+    """The deviations of these names; a fault where there is none of a name."""
+    found = []
+    for register, name in ((MUTANTS, mutant), (VARIANTS, variant)):
+        if name is not None:
+            import_module(f"pytest_wa_settings.reference.{register.kind}s")
+            found.append(register.find(name))
+    return Chosen(*found)

@@ -1,0 +1,274 @@
+"""Mutants of who may back up and restore (ACCESS-1 to ACCESS-5)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from pytest_wa_settings.reference import users, webapp
+from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.deviations import mutant, wrap
+from pytest_wa_settings.reference.errors import Refusal
+from pytest_wa_settings.reference.http import Call, Principal, Reply
+from pytest_wa_settings.reference.mutants.tools import BACKUP, RESTORE, refused_with_200
+from pytest_wa_settings.reference.store import Store
+from pytest_wa_settings.reference.webapp import Endpoint, Guard
+
+SOMEBODY = Principal("admin", "ROLE_ADMIN", b"")
+ONE_GUARD = {"ACCESS-3": "one guard stands before both endpoints"}
+
+
+def _refused(guard: Guard, clean: Any, access: str, call: Call) -> Refusal | None:
+    try:
+        clean(guard, access, call)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _open_without_token(path: str) -> None:
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        if call.path == path and "authorization" not in call.headers:
+            return SOMEBODY
+        admitted: Principal | None = clean(guard, access, call)
+        return admitted
+
+    wrap(Guard, "admit", admit)
+
+
+def _open_to_any_token(path: str) -> None:
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        refusal = _refused(guard, clean, access, call)
+        if (
+            refusal is None
+            or refusal.status != 401
+            or call.path != path
+            or "authorization" not in call.headers
+        ):
+            admitted: Principal | None = clean(guard, access, call)
+            return admitted
+        return SOMEBODY
+
+    wrap(Guard, "admit", admit)
+
+
+def _open_to_users(path: str) -> None:
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        admitted: Principal | None = clean(guard, "user" if call.path == path else access, call)
+        return admitted
+
+    wrap(Guard, "admit", admit)
+
+
+def _other_status(path: str, status: int) -> None:
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        refusal = _refused(guard, clean, access, call)
+        if refusal is not None and refusal.status == 401 and call.path == path:
+            raise Refusal(status, refusal.code, refusal.details)
+        admitted: Principal | None = clean(guard, access, call)
+        return admitted
+
+    wrap(Guard, "admit", admit)
+
+
+def _cached_admission(path: str) -> None:
+    admitted: dict[str, Principal] = {}
+
+    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
+        given = call.headers.get("authorization", "")
+        try:
+            admitted[given] = clean(guard, call)
+        except Refusal:
+            if call.path != path or given not in admitted:
+                raise
+        return admitted[given]
+
+    wrap(Guard, "caller", caller)
+
+
+@mutant("ACCESS-1")
+def backup_without_token() -> None:
+    """Backup asks for no token where none is sent."""
+    _open_without_token(BACKUP)
+
+
+@mutant("ACCESS-1", also={"ACCESS-5": "a token that was logged out is any token"})
+def backup_with_any_token() -> None:
+    """Backup looks whether there is a token, not whose it is."""
+    _open_to_any_token(BACKUP)
+
+
+@mutant("ACCESS-1")
+def backup_without_token_answers_403() -> None:
+    """Backup answers 403 where the reference says 401."""
+    _other_status(BACKUP, 403)
+
+
+@mutant("ACCESS-1")
+def backup_without_token_answers_400() -> None:
+    """Backup answers 400 to a request without a good token."""
+    _other_status(BACKUP, 400)
+
+
+@mutant("ACCESS-1")
+def backup_in_the_401() -> None:
+    """The 401 of backup holds the backup: the work is done before the token is looked at."""
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
+        try:
+            reply: Reply = await clean(endpoint, scope, receive)
+        except Refusal as refusal:
+            if refusal.status != 401 or endpoint.path != BACKUP:
+                raise
+            error = {"code": refusal.code, "title": refusal.title}
+            data = await endpoint.webapp.coreapp.backup("nobody")
+            return Reply({"errors": [error], "settings": {"data": data}}, status=401)
+        return reply
+
+    wrap(Endpoint, "answer", answer)
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def token_signature_not_checked() -> None:
+    """Of a token's three parts the last, its signature, is not looked at."""
+    for module in (webapp, users):
+        wrap(module, "token_digest", lambda clean, token: clean(".".join(token.split(".")[:2])))
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def token_compared_by_its_beginning() -> None:
+    """Only the first 32 characters of a token are compared."""
+    for module in (webapp, users):
+        wrap(module, "token_digest", lambda clean, token: clean(token[:32]))
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def user_name_as_token() -> None:
+    """The name of an account passes as its token."""
+
+    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
+        name = call.headers.get("authorization", "").partition(" ")[2]
+        found = guard.store.user(name)
+        if found is not None:
+            return Principal(name, found[1], b"")
+        known: Principal = clean(guard, call)
+        return known
+
+    wrap(Guard, "caller", caller)
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def token_claims_believed() -> None:
+    """A JSON Web Token is believed as it stands, whoever signed it."""
+
+    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
+        parts = call.headers.get("authorization", "").partition(" ")[2].split(".")
+        try:
+            claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
+            return Principal(str(claims["user"]), str(claims["role"]), b"")
+        except (IndexError, KeyError, TypeError, ValueError):
+            known: Principal = clean(guard, call)
+            return known
+
+    wrap(Guard, "caller", caller)
+
+
+@mutant("ACCESS-2")
+def backup_for_every_user() -> None:
+    """Backup asks for a valid token, not for an admin's."""
+    _open_to_users(BACKUP)
+
+
+@mutant("ACCESS-2")
+def backup_for_users_answers_200_with_an_error() -> None:
+    """A user that is no admin gets a 200 from backup, with the error inside."""
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
+        try:
+            reply: Reply = await clean(endpoint, scope, receive)
+        except Refusal as refusal:
+            if refusal.status != 403 or endpoint.path != BACKUP:
+                raise
+            return refused_with_200(refusal)
+        return reply
+
+    wrap(Endpoint, "answer", answer)
+
+
+@mutant("ACCESS-3")
+def restore_without_token() -> None:
+    """Restore asks for no token where none is sent."""
+    _open_without_token(RESTORE)
+
+
+@mutant("ACCESS-3", also={"ACCESS-5": "a token that was logged out is any token"})
+def restore_with_any_token() -> None:
+    """Restore looks whether there is a token, not whose it is."""
+    _open_to_any_token(RESTORE)
+
+
+@mutant("ACCESS-3")
+def restore_without_token_answers_403() -> None:
+    """Restore answers 403 where the reference says 401."""
+    _other_status(RESTORE, 403)
+
+
+@mutant("ACCESS-3")
+def restore_before_its_401() -> None:
+    """Restore does its work first, and answers 401 then."""
+    _restore_first(401)
+
+
+@mutant("ACCESS-4")
+def restore_for_every_user() -> None:
+    """Restore asks for a valid token, not for an admin's."""
+    _open_to_users(RESTORE)
+
+
+@mutant("ACCESS-4")
+def restore_before_its_403() -> None:
+    """Restore does its work first, and tells a user that is no admin then that it may not."""
+    _restore_first(403)
+
+
+def _restore_first(status: int) -> None:
+    refused: dict[int, Refusal] = {}
+
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        refusal = _refused(guard, clean, access, call)
+        if refusal is None or refusal.status != status or call.path != RESTORE:
+            admitted: Principal | None = clean(guard, access, call)
+            return admitted
+        refused[id(call)] = refusal
+        return SOMEBODY
+
+    async def restore(clean: Any, backups: Backups, call: Call) -> Reply:
+        refusal = refused.pop(id(call), None)
+        reply: Reply = await clean(backups, call)
+        if refusal is None:
+            return reply
+        if reply.after is not None:
+            reply.after()
+        raise refusal
+
+    wrap(Guard, "admit", admit)
+    wrap(Backups, "restore", restore)
+
+
+@mutant("ACCESS-5")
+def token_outlives_its_logout() -> None:
+    """A logout is answered, and the token stays valid."""
+    wrap(Store, "drop_token", lambda clean, store, digest: None)
+
+
+@mutant("ACCESS-5")
+def backup_remembers_tokens() -> None:
+    """Backup takes every token that was good once: the check is cached and the logout does not clear it."""
+    _cached_admission(BACKUP)
+
+
+@mutant("ACCESS-5")
+def restore_remembers_tokens() -> None:
+    """Restore takes every token that was good once: the check is cached and the logout does not clear it."""
+    _cached_admission(RESTORE)

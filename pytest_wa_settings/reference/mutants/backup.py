@@ -1,0 +1,312 @@
+"""Mutants of what backup answers, when, and of which state (BACKUP-1, -2, -3, -5, -6, -9, -10, -11)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.coreapp import Coreapp
+from pytest_wa_settings.reference.deviations import mutant, wrap
+from pytest_wa_settings.reference.errors import Refusal
+from pytest_wa_settings.reference.http import Call, Reply
+from pytest_wa_settings.reference.mutants.tools import (
+    BACKUP,
+    Handle,
+    State,
+    alter_collected,
+    alter_reply,
+    refused_with_200,
+)
+from pytest_wa_settings.reference.vault import Vault, password_bytes
+from pytest_wa_settings.reference.webapp import Endpoint
+
+DEFAULT_PASSWORD = "whatsapp"
+
+
+def _data(reply: Reply) -> str:
+    return str(reply.payload["settings"]["data"])
+
+
+# What it answers.
+
+
+@mutant("BACKUP-1")
+def backup_data_at_the_top() -> None:
+    """Backup answers `{"data": ...}`, without `settings` around it."""
+    alter_reply("backup", lambda reply: Reply({"data": _data(reply)}))
+
+
+@mutant("BACKUP-1")
+def backup_settings_is_a_string() -> None:
+    """Backup answers `{"settings": "..."}`, as the parameter table's slip has it."""
+    alter_reply("backup", lambda reply: Reply({"settings": _data(reply)}))
+
+
+@mutant("BACKUP-1")
+def backup_data_in_a_list() -> None:
+    """Backup answers `settings.data` as a list of lines."""
+    alter_reply("backup", lambda reply: Reply({"settings": {"data": [_data(reply)]}}))
+
+
+@mutant("BACKUP-1")
+def backup_answers_201() -> None:
+    """Backup answers 201: it has created something."""
+    alter_reply("backup", lambda reply: Reply(reply.payload, status=201))
+
+
+@mutant("BACKUP-1")
+def backup_of_a_long_password_is_empty() -> None:
+    """With a password of more than 128 characters backup answers 200, and `data` is an empty string."""
+
+    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
+        reply = await clean(backups, call)
+        if len(call.object()["password"]) > 128:
+            reply.payload["settings"]["data"] = ""
+        return reply
+
+    wrap(Backups, "backup", backup)
+
+
+# When it answers.
+
+
+@mutant("BACKUP-2")
+def backup_of_an_unregistered_client() -> None:
+    """A client that is not registered gives a backup of its settings."""
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        coreapp.assert_running()
+        data: str = await coreapp.work(coreapp.vault.seal, coreapp.collect(), coreapp.setup(), password)
+        return data
+
+    wrap(Coreapp, "backup", backup)
+
+
+@mutant("BACKUP-2")
+def backup_of_an_unregistered_client_answers_200_with_an_error() -> None:
+    """A client that is not registered refuses a backup inside a 200."""
+
+    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
+        try:
+            return await clean(backups, call)
+        except Refusal as refusal:
+            if backups.coreapp.registration.number is not None:
+                raise
+            return refused_with_200(refusal)
+
+    wrap(Backups, "backup", backup)
+
+
+def _answers_while_stopped(change: Callable[[Coreapp, Reply], Reply]) -> None:
+    path: ContextVar[str] = ContextVar("path", default="")
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
+        path.set(endpoint.path)
+        reply: Reply = await clean(endpoint, scope, receive)
+        return change(endpoint.webapp.coreapp, reply) if endpoint.path == BACKUP else reply
+
+    def assert_running(clean: Any, coreapp: Coreapp) -> None:
+        if path.get() != BACKUP:
+            clean(coreapp)
+
+    def leave(clean: Any, coreapp: Coreapp) -> None:
+        if not coreapp.stopped:
+            clean(coreapp)
+
+    wrap(Endpoint, "answer", answer)
+    wrap(Coreapp, "assert_running", assert_running)
+    wrap(Coreapp, "leave", leave)
+
+
+@mutant("BACKUP-3")
+def backup_of_a_stopped_app() -> None:
+    """After a restore the API stays up while the app is stopped, and still gives backups."""
+    _answers_while_stopped(lambda coreapp, reply: reply)
+
+
+@mutant("BACKUP-3")
+def backup_of_a_stopped_app_from_a_cache() -> None:
+    """After a restore the API stays up while the app is stopped, and gives the last backup once more."""
+    last: list[Reply] = []
+
+    def change(coreapp: Coreapp, reply: Reply) -> Reply:
+        if coreapp.stopped and last:
+            return last[-1]
+        last[:] = [reply]
+        return reply
+
+    _answers_while_stopped(change)
+
+
+# With which password.
+
+
+def _without_password(password: Callable[[dict[str, Any]], str | None]) -> None:
+    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
+        body = call.object()
+        found = password(body) if body and "password" not in body else None
+        if call.body.strip() == b"{}":
+            found = password({})
+        if found is None:
+            return await clean(backups, call)
+        return Reply({"settings": {"data": await backups.coreapp.backup(found)}})
+
+    wrap(Backups, "backup", backup)
+
+
+@mutant("BACKUP-5")
+def backup_without_password_takes_a_default() -> None:
+    """Without a password backup takes one that is built in."""
+    _without_password(lambda body: DEFAULT_PASSWORD)
+
+
+@mutant("BACKUP-5")
+def backup_without_password_takes_the_empty_one() -> None:
+    """A missing password is the empty password."""
+    _without_password(lambda body: "")
+
+
+@mutant("BACKUP-5")
+def backup_takes_any_member_as_password() -> None:
+    """Whatever the only member is called, it is the password."""
+    _without_password(lambda body: next((v for v in body.values() if isinstance(v, str)), None))
+
+
+def _coerced(change: Callable[[object], str | None]) -> None:
+    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
+        body = call.object()
+        given = body.get("password", "")
+        found = None if isinstance(given, str) else change(given)
+        if found is None:
+            return await clean(backups, call)
+        return Reply({"settings": {"data": await backups.coreapp.backup(found)}})
+
+    wrap(Backups, "backup", backup)
+
+
+@mutant("BACKUP-6")
+def backup_takes_numbers_as_password() -> None:
+    """A number is taken for the text of its digits."""
+    _coerced(lambda given: str(given) if isinstance(given, (int, float)) else None)
+
+
+@mutant("BACKUP-6")
+def backup_takes_null_as_password() -> None:
+    """A password of `null` is taken for the empty one."""
+    _coerced(lambda given: "" if given is None else None)
+
+
+@mutant("BACKUP-6")
+def backup_takes_lists_as_password() -> None:
+    """A list is taken for its elements, one after the other."""
+    _coerced(lambda given: "".join(map(str, given)) if isinstance(given, list) else None)
+
+
+# Of which state.
+
+
+@mutant("BACKUP-9")
+def backup_of_the_last_start() -> None:
+    """A backup holds the state as it was when the client started."""
+    held: list[State] = []
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        return held[0]
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        await clean(coreapp)
+        held[:] = [{**coreapp.store.snapshot(), "application": coreapp.application.effective()}]
+
+    wrap(Coreapp, "start", start)
+    alter_collected(collect)
+
+
+@mutant("BACKUP-9")
+def backup_one_behind() -> None:
+    """A backup holds the state of the backup before it: it is written before the state is collected."""
+    held: list[State] = []
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        held.append(state)
+        return held[max(0, len(held) - 2)]
+
+    alter_collected(collect)
+
+
+@mutant("BACKUP-9")
+def backup_state_cached_by_password() -> None:
+    """A second backup under one password holds the state of the first: it is cached by the password."""
+    held: dict[str, State] = {}
+
+    def seal(clean: Any, vault: Vault, state: State, setup: Any, password: str) -> str:
+        return str(clean(vault, held.setdefault(password, state), setup, password))
+
+    wrap(Vault, "seal", seal)
+
+
+@mutant("BACKUP-9")
+def backup_state_cached_for_ten_seconds() -> None:
+    """A backup holds a state that is up to ten seconds old: it is collected by a timer."""
+    held: list[tuple[float, State]] = []
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        now = time.monotonic()
+        if not held or now - held[0][0] > 10:
+            held[:] = [(now, state)]
+        return held[0][1]
+
+    alter_collected(collect)
+
+
+def _after_backup(act: Callable[[Coreapp], None]) -> None:
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        data: str = await clean(coreapp, password)
+        act(coreapp)
+        return data
+
+    wrap(Coreapp, "backup", backup)
+
+
+@mutant("BACKUP-10")
+def backup_switches_a_setting() -> None:
+    """A backup leaves verbose logging on, which it switched on for itself."""
+    _after_backup(lambda coreapp: _set(coreapp, "verbose_logging", True))
+
+
+@mutant("BACKUP-10")
+def backup_normalizes_the_settings() -> None:
+    """A backup writes a callback delay back rounded up to the next full second, and one more."""
+    _after_backup(
+        lambda coreapp: _set(
+            coreapp,
+            "callback_backoff_delay_ms",
+            coreapp.application.effective()["callback_backoff_delay_ms"] // 1000 * 1000 + 1000,
+        )
+    )
+
+
+def _set(coreapp: Coreapp, name: str, value: object) -> None:
+    coreapp.store.put("application", {**coreapp.application.effective(), name: value})
+
+
+@mutant("BACKUP-11")
+def backup_with_a_constant_salt() -> None:
+    """Salt and nonce are constants."""
+    wrap(Vault, "fresh", lambda clean, vault, size: bytes(range(size)))
+
+
+@mutant("BACKUP-11")
+def backup_with_a_salt_from_its_input() -> None:
+    """Salt and nonce are made of password and state, so that equal backups look alike."""
+    source: list[bytes] = [b""]
+
+    def seal(clean: Any, vault: Vault, state: State, setup: Any, password: str) -> str:
+        source[0] = hashlib.sha256(password_bytes(password) + vault.pack(state)).digest()
+        return str(clean(vault, state, setup, password))
+
+    wrap(Vault, "fresh", lambda clean, vault, size: source[0][:size])
+    wrap(Vault, "seal", seal)

@@ -1,0 +1,265 @@
+"""Mutants of what happens to a client around a restore (RESTORE-9, -10, -11, -14)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any
+
+from pytest_wa_settings.reference.coreapp import Coreapp
+from pytest_wa_settings.reference.deviations import mutant, wrap
+from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, not_ready
+from pytest_wa_settings.reference.mutants.tools import RESTORE, State, alter_collected
+from pytest_wa_settings.reference.store import BACKED_UP
+from pytest_wa_settings.reference.vault import Opened
+from pytest_wa_settings.reference.webapp import Endpoint
+
+NO_NEW_MACHINE = {
+    "RESTORE-12": "a new version is set up on a new machine",
+    "SHARD-1": "shards are restored on a new machine, where there is one",
+}
+
+
+# New machines.
+
+
+@mutant("RESTORE-9", also=NO_NEW_MACHINE)
+def restore_needs_a_registration() -> None:
+    """A restore is refused on a client that is not registered."""
+
+    async def restore(clean: Any, coreapp: Coreapp, password: str, data: str) -> None:
+        if coreapp.registration.number is None:
+            raise not_ready("The client is not registered.", 409)
+        await clean(coreapp, password, data)
+
+    wrap(Coreapp, "restore", restore)
+
+
+@mutant("RESTORE-9")
+def new_machine_waits_for_a_start() -> None:
+    """A new machine goes on answering after a restore, and connects only when it is started again."""
+    _idle_after_restore(registered=False)
+
+
+@mutant("RESTORE-9", also=NO_NEW_MACHINE)
+def backup_bound_to_its_machine() -> None:
+    """A backup restores on the machine that it was taken on, and nowhere else."""
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        return {**state, "machine": _machine(coreapp)}
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        opened: Opened = await clean(coreapp, password, data)
+        if opened.state.get("machine") != _machine(coreapp):
+            raise Refusal(400, 1009, "The backup does not open with this password and data.")
+        return opened
+
+    alter_collected(collect)
+    wrap(Coreapp, "unseal", unseal)
+
+
+def _machine(coreapp: Coreapp) -> str:
+    return str(coreapp.options.state_dir)
+
+
+@mutant("RESTORE-9")
+def new_machine_asks_the_old_one() -> None:
+    """A new machine takes a backup only while the machine that it was taken on still answers."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        opened: Opened = await clean(coreapp, password, data)
+        try:
+            _, writer = await asyncio.open_connection(coreapp.options.host, opened.state["port"])
+            writer.close()
+        except OSError:
+            raise Refusal(400, 1025, "The machine of the backup does not answer.") from None
+        return opened
+
+    alter_collected(lambda coreapp, state: {**state, "port": coreapp.options.port})
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-9")
+def new_machine_keeps_the_restore_in_memory() -> None:
+    """A new machine serves the restored state, and has lost it when it is started again."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("in_memory"):
+            for name in (*BACKED_UP, "session"):
+                coreapp.store.drop(name)
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        coreapp.store.put("in_memory", new_machine)
+
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
+
+
+def _idle_after_restore(*, registered: bool) -> None:
+    idle: list[Coreapp] = []
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        if (coreapp.registration.number is not None) == registered:
+            idle.append(coreapp)
+        clean(coreapp, opened)
+
+    async def connect(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp not in idle:
+            await clean(coreapp)
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "connect", connect)
+
+
+# Existing apps.
+
+OLD_STATE = {
+    "RESTORE-2": "the settings that were backed up are not those that come back",
+    "RESTORE-4": "the profile that was backed up is not the one that comes back",
+}
+
+
+@mutant("RESTORE-10")
+def app_does_not_stop() -> None:
+    """An existing app takes the restored state on while it runs, and does not stop."""
+    wrap(Coreapp, "stops_after_restore", lambda clean, coreapp, was_registered: False)
+
+
+def _old_state_back(at_start: int) -> None:
+    """Have the state from before a restore come back at a start after it, the first or the second."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        old = coreapp.store.snapshot() if coreapp.registration.number is not None else None
+        clean(coreapp, opened)
+        coreapp.store.put("old", {"state": old, "starts": 0})
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        old = coreapp.store.get("old")
+        if old is not None and old["state"] is not None:
+            if old["starts"] + 1 == at_start:
+                with coreapp.store.change():
+                    coreapp.store.replace({**old["state"], "registration": coreapp.registration.details()})
+                    coreapp.store.drop("old")
+            else:
+                coreapp.store.put("old", {**old, "starts": old["starts"] + 1})
+        await clean(coreapp)
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "start", start)
+
+
+@mutant("RESTORE-10", also=OLD_STATE)
+def old_state_back_after_the_start() -> None:
+    """A restore is kept in memory: the app that is started again serves the state from before it."""
+    _old_state_back(1)
+
+
+@mutant("RESTORE-10")
+def old_state_back_at_the_second_start() -> None:
+    """The app serves the restored state once, and at its second start the state from before the restore."""
+    _old_state_back(2)
+
+
+@mutant("RESTORE-11")
+def unregistered_after_the_start() -> None:
+    """An existing app that is started again after a restore is no longer registered."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        existing = coreapp.registration.number is not None
+        clean(coreapp, opened)
+        if existing:
+            coreapp.store.drop("registration")
+            coreapp.store.drop("session")
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-11")
+def disconnected_after_the_start() -> None:
+    """An existing app that is started again after a restore claims a session that nobody knows of."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        existing = coreapp.registration.number is not None
+        clean(coreapp, opened)
+        if existing:
+            coreapp.store.put("session", {**coreapp.store.get("session"), "told": True})
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-11")
+def does_not_start_after_a_restore() -> None:
+    """An existing app cannot read what it restored, and ends at every start."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        existing = coreapp.registration.number is not None
+        clean(coreapp, opened)
+        coreapp.store.put("unreadable", existing)
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("unreadable"):
+            raise ReferenceFault("The state cannot be read.", "Register again.")
+        await clean(coreapp)
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "start", start)
+
+
+# Restores that are cut off.
+
+
+def _pieces(coreapp: Coreapp, opened: Opened) -> list[tuple[str, Any]]:
+    """What a restore writes, piece by piece: the settings one by one, then the rest."""
+    state = opened.state
+    present = coreapp.application.effective()
+    pieces: list[tuple[str, Any]] = []
+    for name, value in state["application"].items():
+        present = {**present, name: value}
+        pieces.append(("application", present))
+    return [*pieces, *((name, state.get(name)) for name in ("about", "business_profile"))]
+
+
+@mutant("RESTORE-14")
+def restore_written_piece_by_piece() -> None:
+    """A restore writes setting after setting, each for good: a kill in between leaves a mixture."""
+
+    async def restore(clean: Any, coreapp: Coreapp, password: str, data: str) -> None:
+        coreapp.assert_running()
+        opened = await coreapp.unseal(password, data)
+        coreapp.assert_fits(opened.setup)
+        for name, value in _pieces(coreapp, opened):
+            coreapp.store.put(name, value)
+            await asyncio.sleep(0.002)
+        await clean(coreapp, password, data)
+
+    wrap(Coreapp, "restore", restore)
+
+
+@mutant("RESTORE-14")
+def restore_ends_with_its_connection() -> None:
+    """A restore writes setting after setting, and gives up halfway when the caller hangs up."""
+    receiving: ContextVar[Any] = ContextVar("receiving", default=None)
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Any:
+        if endpoint.path == RESTORE:
+            receiving.set(receive)
+        return await clean(endpoint, scope, receive)
+
+    async def restore(clean: Any, coreapp: Coreapp, password: str, data: str) -> None:
+        coreapp.assert_running()
+        opened = await coreapp.unseal(password, data)
+        coreapp.assert_fits(opened.setup)
+        pieces = _pieces(coreapp, opened)
+        for name, value in pieces[: len(pieces) // 2]:
+            coreapp.store.put(name, value)
+        try:
+            await asyncio.wait_for(receiving.get()(), 0.05)
+            raise ConnectionResetError
+        except asyncio.TimeoutError:
+            await clean(coreapp, password, data)
+
+    wrap(Endpoint, "answer", answer)
+    wrap(Coreapp, "restore", restore)

@@ -1,0 +1,304 @@
+"""Mutants that take another password for the right one, or do something before they refuse it (RESTORE-5)."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.coreapp import Coreapp
+from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
+from pytest_wa_settings.reference.errors import Refusal
+from pytest_wa_settings.reference.http import Call, Reply
+from pytest_wa_settings.reference.mutants.tools import (
+    Handle,
+    alter_key,
+    alter_password,
+    refused_with_200,
+)
+from pytest_wa_settings.reference.vault import KEY_BYTES, Cost, Opened, Vault, VaultError
+
+DAMAGE_TOO = {"RESTORE-6": "authenticated encryption cannot tell a wrong password from damage"}
+
+CUTS = (8, 16, 32, 64, 72, 128, 255, 256)
+
+
+def _cut_characters(size: int) -> None:
+    alter_password(lambda password: password[:size])
+
+
+def _cut_bytes(size: int) -> None:
+    alter_key(lambda raw: raw[:size])
+
+
+for _size in CUTS:
+    mutant_of(
+        f"password-cut-at-{_size}-characters",
+        "RESTORE-5",
+        f"Only the first {_size} characters of a password count.",
+        partial(_cut_characters, _size),
+    )
+    mutant_of(
+        f"password-cut-at-{_size}-bytes",
+        "RESTORE-5",
+        f"Only the first {_size} bytes of a password count.",
+        partial(_cut_bytes, _size),
+    )
+
+_CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
+    ("lower-cased", "Letter case does not count.", str.lower),
+    ("upper-cased", "A password is turned to upper case.", str.upper),
+    ("case-folded", "A password is compared as names are, by its case-folded form.", str.casefold),
+    (
+        "first-letter-lower-cased",
+        "The case of the first letter does not count: phones capitalize it.",
+        lambda password: password[:1].lower() + password[1:],
+    ),
+    ("stripped", "Blanks at both ends do not count.", str.strip),
+    ("right-stripped", "Blanks and line ends after a password do not count.", str.rstrip),
+    ("left-stripped", "Blanks before a password do not count.", str.lstrip),
+    (
+        "line-end-cut-off",
+        "A line end after a password does not count.",
+        lambda password: password.rstrip("\r\n"),
+    ),
+    (
+        "blanks-collapsed",
+        "Runs of blanks count as one, none at the ends.",
+        lambda password: " ".join(password.split()),
+    ),
+    (
+        "ended-by-nul",
+        "A password ends at its first NUL, as C strings do.",
+        lambda password: password.split("\0")[0],
+    ),
+    ("without-trailing-nul", "NULs after a password do not count.", lambda password: password.rstrip("\0")),
+    (
+        "ended-by-a-blank",
+        "A password ends at its first blank, as a word on a command line does.",
+        lambda password: (password.split() or [""])[0],
+    ),
+    (
+        "compatibility-folded",
+        "A password is brought to NFKC, so that ligatures and full-width letters count as plain ones.",
+        lambda password: unicodedata.normalize("NFKC", password),
+    ),
+    (
+        "without-accents",
+        "Accents do not count.",
+        lambda password: "".join(
+            c for c in unicodedata.normalize("NFD", password) if not unicodedata.combining(c)
+        ),
+    ),
+    (
+        "in-ascii-only",
+        "Characters beyond ASCII are left out.",
+        lambda password: password.encode("ascii", "ignore").decode(),
+    ),
+    (
+        "in-ascii-with-question-marks",
+        "Characters beyond ASCII count as question marks.",
+        lambda password: password.encode("ascii", "replace").decode(),
+    ),
+    (
+        "in-latin-1-with-question-marks",
+        "Characters beyond Latin-1 count as question marks.",
+        lambda password: password.encode("latin-1", "replace").decode("latin-1"),
+    ),
+    (
+        "of-8-bit-characters",
+        "Only the low 8 bits of a character count.",
+        lambda password: "".join(chr(ord(c) & 0xFF) for c in password),
+    ),
+    (
+        "cut-at-an-emoji",
+        "A password ends before its first character beyond 16 bits, as in a three-byte column of MySQL.",
+        lambda password: password[: next((i for i, c in enumerate(password) if ord(c) > 0xFFFF), None)],
+    ),
+    (
+        "sorted",
+        "The order of a password's characters does not count.",
+        lambda password: "".join(sorted(password)),
+    ),
+)
+
+for _name, _summary, _change in _CHANGES:
+    mutant_of(f"password-{_name}", "RESTORE-5", _summary, partial(alter_password, _change))
+
+mutant_of(
+    "password-of-7-bit-bytes",
+    "RESTORE-5",
+    "Only the low 7 bits of a password's bytes count, as in crypt(3).",
+    partial(alter_key, lambda raw: bytes(byte & 0x7F for byte in raw)),
+)
+
+
+@mutant("RESTORE-5")
+def password_padded_with_nul() -> None:
+    """The password goes into scrypt as it is, whose HMAC takes `pw` and `pw` with a NUL for one."""
+
+    def derive(clean: Any, vault: Vault, password: bytes, salt: bytes, cost: Cost) -> bytes:
+        return Scrypt(salt=salt, length=KEY_BYTES, n=cost.n, r=cost.r, p=cost.p).derive(password)
+
+    wrap(Vault, "derive", derive)
+
+
+@mutant("RESTORE-5")
+def password_not_checked() -> None:
+    """The key is built in: any password opens every backup."""
+    alter_key(lambda raw: b"built in")
+
+
+@mutant("RESTORE-5")
+def password_by_its_length() -> None:
+    """The key is made of the password's length and first character, by a mistake in the derivation."""
+    alter_key(lambda raw: raw[:1] + str(len(raw)).encode())
+
+
+@mutant("RESTORE-5")
+def empty_password_opens_everything() -> None:
+    """An empty password is taken for none, and then nothing is checked."""
+    _keep_passwords(lambda password: password == "")
+
+
+@mutant("RESTORE-5")
+def password_of_any_backup() -> None:
+    """The password of one backup opens the others that this client has taken."""
+    known: set[str] = set()
+
+    def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
+        known.add(password)
+        return str(clean(vault, state, setup, password))
+
+    wrap(Vault, "seal", seal)
+    _keep_passwords(lambda password: password in known)
+
+
+def _keep_passwords(master: Callable[[str], bool]) -> None:
+    kept: dict[str, str] = {}
+
+    def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
+        data = str(clean(vault, state, setup, password))
+        kept[hashlib.sha256(data.encode()).hexdigest()] = password
+        return data
+
+    def opened(clean: Any, vault: Vault, data: str, password: str) -> Opened:
+        if master(password):
+            password = kept.get(hashlib.sha256(data.encode()).hexdigest(), password)
+        found: Opened = clean(vault, data, password)
+        return found
+
+    wrap(Vault, "seal", seal)
+    wrap(Vault, "open", opened)
+
+
+@mutant("RESTORE-5")
+def password_repeated_counts_as_one() -> None:
+    """A password is stretched to 64 bytes by saying it again, so that said twice it is the same."""
+
+    def stretched(raw: bytes) -> bytes:
+        if not raw or len(raw) >= 64:
+            return raw
+        return (raw * 64)[:64]
+
+    alter_key(stretched)
+
+
+# What is done although the password is wrong.
+
+
+@mutant("RESTORE-5", also=DAMAGE_TOO)
+def wrong_password_answers_200_with_an_error() -> None:
+    """A restore that does not open is refused inside a 200."""
+
+    async def restore(clean: Handle, backups: Backups, call: Call) -> Reply:
+        try:
+            return await clean(backups, call)
+        except Refusal as refusal:
+            if refusal.status != 400 or "does not open" not in refusal.details:
+                raise
+            return refused_with_200(refusal)
+
+    wrap(Backups, "restore", restore)
+
+
+def _on_failure(act: Callable[[Coreapp], None]) -> None:
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal:
+            act(coreapp)
+            raise
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-5", also=DAMAGE_TOO)
+def wrong_password_stops_the_app() -> None:
+    """The app stops for a restore before the password is checked, and stays stopped when it is wrong."""
+    _on_failure(lambda coreapp: coreapp.leave())
+
+
+@mutant("RESTORE-5", also=DAMAGE_TOO)
+def wrong_password_clears_the_settings() -> None:
+    """The settings are cleared for a restore before the password is checked."""
+    _on_failure(lambda coreapp: coreapp.application.reset())
+
+
+@mutant("RESTORE-5", also=DAMAGE_TOO)
+def wrong_password_unregisters() -> None:
+    """The registration is given up for a restore before the password is checked."""
+    _on_failure(lambda coreapp: coreapp.store.drop("registration"))
+
+
+@mutant("RESTORE-5")
+def wrong_password_applies_the_settings() -> None:
+    """Settings are sealed under a key of the client's own, and come back before the password is checked."""
+
+    settings: dict[str, dict[str, Any]] = {}
+
+    def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
+        data = str(clean(vault, state, setup, password))
+        settings[data] = state["application"]
+        return data
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        found = settings.get(data)
+        if found is not None:
+            coreapp.store.put("application", found)
+        opened: Opened = await clean(coreapp, password, data)
+        return opened
+
+    wrap(Vault, "seal", seal)
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-5", also=DAMAGE_TOO)
+def wrong_password_spoils_earlier_backups() -> None:
+    """After a wrong password earlier backups no longer restore: a guard against guessing, gone too far."""
+    refused_after: list[str] = []
+    taken: dict[str, int] = {}
+
+    def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
+        data = str(clean(vault, state, setup, password))
+        taken[data] = len(refused_after)
+        return data
+
+    def opened(clean: Any, vault: Vault, data: str, password: str) -> Opened:
+        try:
+            found: Opened = clean(vault, data, password)
+        except VaultError:
+            refused_after.append("")
+            raise
+        if taken.get(data, len(refused_after)) < len(refused_after):
+            raise VaultError("the backup is from before a wrong password")
+        return found
+
+    wrap(Vault, "seal", seal)
+    wrap(Vault, "open", opened)

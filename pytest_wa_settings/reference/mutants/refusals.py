@@ -1,0 +1,267 @@
+"""Mutants of how a refusal is worded (ERROR-1 to ERROR-4, ROBUST-4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pytest_wa_settings.reference import backups as backups_module
+from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.coreapp import Coreapp
+from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
+from pytest_wa_settings.reference.errors import Refusal
+from pytest_wa_settings.reference.http import Call, Reply, Responder
+from pytest_wa_settings.reference.mutants.tools import Handle
+from pytest_wa_settings.reference.vault import Opened
+
+_ENVELOPES: tuple[tuple[str, str, Callable[[dict[str, Any]], Any]], ...] = (
+    (
+        "missing",
+        'A refusal is `{"error": ...}`, without a list of errors.',
+        lambda error: {"error": error["title"]},
+    ),
+    ("of-one-error", "`errors` is one error, not a list of them.", lambda error: {"errors": error}),
+    ("empty", "The list `errors` is empty.", lambda error: {"errors": []}),
+    (
+        "with-text-codes",
+        "The code is a string of digits.",
+        lambda error: {"errors": [{**error, "code": str(error["code"])}]},
+    ),
+    (
+        "without-code",
+        "An error has a title and no code.",
+        lambda error: {"errors": [{"title": error["title"]}]},
+    ),
+    (
+        "without-title",
+        "An error has a code and no title.",
+        lambda error: {"errors": [{"code": error["code"]}]},
+    ),
+    ("of-texts", "`errors` is a list of texts.", lambda error: {"errors": [error["title"]]}),
+    ("with-true-as-code", "The code is `true`.", lambda error: {"errors": [{**error, "code": True}]}),
+)
+
+
+def _enveloped(change: Callable[[dict[str, Any]], Any]) -> None:
+    def failure(clean: Any, responder: Responder, refusal: Refusal) -> Any:
+        error = {"code": refusal.code, "title": refusal.title, "details": refusal.details}
+        return change(error)
+
+    wrap(Responder, "failure", failure)
+
+
+for _name, _summary, _change in _ENVELOPES:
+    mutant_of(f"envelope-{_name}", "ERROR-1", _summary, partial(_enveloped, _change))
+
+
+@mutant("ERROR-1")
+def refusals_in_html() -> None:
+    """A refusal is a page of HTML."""
+    wrap(
+        Responder,
+        "encode",
+        lambda clean, responder, body: (
+            b"<html>No.</html>" if isinstance(body, dict) and "errors" in body else clean(responder, body)
+        ),
+    )
+
+
+# Statuses.
+
+
+def _as_500(is_meant: Callable[[Refusal], bool]) -> None:
+    async def refuse(clean: Any, responder: Responder, send: Any, refusal: Refusal) -> None:
+        if is_meant(refusal):
+            refusal = Refusal(500, refusal.code, refusal.details)
+        await clean(responder, send, refusal)
+
+    wrap(Responder, "refuse", refuse)
+
+
+@mutant("ERROR-2")
+def wrong_password_answers_500() -> None:
+    """A wrong password or damaged data ends in an exception, and so in 500."""
+    _as_500(lambda refusal: "does not open" in refusal.details)
+
+
+@mutant("ERROR-2", also={"ROBUST-1": "a parameter of the wrong type is one of the odd requests"})
+def wrong_type_answers_500() -> None:
+    """A parameter of the wrong type ends in an exception, and so in 500."""
+    _as_500(lambda refusal: "is not a string" in refusal.details)
+
+
+@mutant("ERROR-2", also={"ROBUST-1": "a request without its parameters is one of the odd ones"})
+def missing_parameter_answers_500() -> None:
+    """A missing parameter ends in an exception, and so in 500."""
+    _as_500(lambda refusal: refusal.code == 1008)
+
+
+# Codes.
+
+
+def _other_code(code: int, other: int) -> None:
+    async def refuse(clean: Any, responder: Responder, send: Any, refusal: Refusal) -> None:
+        if refusal.code == code:
+            refusal = Refusal(refusal.status, other, refusal.details, headers=refusal.headers)
+        await clean(responder, send, refusal)
+
+    wrap(Responder, "refuse", refuse)
+
+
+for _name, _summary, _code, _other in (
+    ("token-code-1006", "A request without a good token has code 1006.", 1005, 1006),
+    ("missing-parameter-code-1009", "A missing parameter has code 1009.", 1008, 1009),
+    ("wrong-type-code-1008", "A parameter of the wrong type has code 1008.", 1009, 1008),
+    ("wrong-type-code-1000", "A parameter of the wrong type has the generic code 1000.", 1009, 1000),
+    (
+        "unregistered-code-1000",
+        "A client that is not registered answers the generic code 1000.",
+        1011,
+        1000,
+    ),
+    ("unregistered-code-1005", "A client that is not registered says access denied, 1005.", 1011, 1005),
+):
+    mutant_of(_name, "ERROR-3", _summary, partial(_other_code, _code, _other))
+
+
+# Bodies that are no object.
+
+
+def _body(read: Callable[[bytes], dict[str, Any] | None]) -> None:
+    """Read some bodies of backup otherwise."""
+
+    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
+        found = read(call.body)
+        if found is not None:
+            call.body = json.dumps(found).encode()
+        return await clean(backups, call)
+
+    wrap(Backups, "backup", backup)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+@mutant("ERROR-4")
+def form_body_accepted() -> None:
+    """A form is read as well as JSON, whatever the content type says."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        pairs = dict(parse_qsl(body.decode("latin-1")))
+        return pairs if "password" in pairs and _json(body) is None else None
+
+    _body(read)
+
+
+@mutant("ERROR-4")
+def list_body_accepted() -> None:
+    """A list is taken for the parameters in their order."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        found = _json(body)
+        return {"password": found[0]} if isinstance(found, list) and found else None
+
+    _body(read)
+
+
+@mutant("ERROR-4")
+def text_body_accepted() -> None:
+    """A string is taken for the one parameter."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        found = _json(body)
+        return {"password": found} if isinstance(found, str) else None
+
+    _body(read)
+
+
+@mutant("ERROR-4")
+def broken_utf_8_accepted() -> None:
+    """Bytes that are no UTF-8 are replaced, and the rest is taken."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        found = _json(body.decode("utf-8", "replace").encode())
+        return found if isinstance(found, dict) else None
+
+    _body(read)
+
+
+@mutant("ERROR-4")
+def cut_json_accepted() -> None:
+    """JSON that was cut short is completed."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        if _json(body) is not None or not body.startswith(b"{"):
+            return None
+        found = _json(body + b'"}')
+        return found if isinstance(found, dict) else None
+
+    _body(read)
+
+
+# Echoes.
+
+
+@mutant("ROBUST-4")
+def wrong_type_echoes_the_value() -> None:
+    """The refusal of a parameter of the wrong type shows the value."""
+
+    def required(clean: Any, body: dict[str, Any], name: str, check: Any) -> Any:
+        try:
+            return clean(body, name, check)
+        except Refusal as refusal:
+            raise Refusal(
+                refusal.status, refusal.code, f"{refusal.details} It is {body.get(name)!r}."
+            ) from None
+
+    wrap(backups_module, "required", required)
+
+
+@mutant("ROBUST-4")
+def broken_json_echoes_the_body() -> None:
+    """The refusal of a body that is no JSON shows the body."""
+
+    def read(clean: Any, call: Call) -> Any:
+        try:
+            return clean(call)
+        except Refusal as refusal:
+            shown = call.body[:200].decode("utf-8", "replace")
+            raise Refusal(refusal.status, refusal.code, f"{refusal.details} It was: {shown}") from None
+
+    wrap(Call, "json", read)
+
+
+def _echo_on_failure(shown: Callable[[Coreapp, str], str]) -> None:
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal as refusal:
+            raise Refusal(refusal.status, refusal.code, shown(coreapp, password)) from None
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("ROBUST-4")
+def wrong_password_echoed() -> None:
+    """The refusal of a wrong password says which password was wrong."""
+    _echo_on_failure(lambda coreapp, password: f"The password {password} does not open the backup.")
+
+
+@mutant("ROBUST-4")
+def wrong_password_echoed_in_hex() -> None:
+    """The refusal of a wrong password shows its bytes."""
+    _echo_on_failure(lambda coreapp, password: f"Not the password: {password.encode('utf-8').hex()}.")
+
+
+@mutant("ROBUST-4")
+def settings_in_the_error() -> None:
+    """The refusal of a wrong password shows the settings in force, for the support team."""
+    _echo_on_failure(lambda coreapp, password: f"State: {json.dumps(coreapp.store.snapshot())}")

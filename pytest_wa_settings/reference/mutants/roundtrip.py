@@ -1,0 +1,255 @@
+"""Mutants that lose or bend what comes back (RESTORE-2, -3, -4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_wa_settings.reference.coreapp import Coreapp
+from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
+from pytest_wa_settings.reference.mutants.tools import State, alter_collected, alter_restored, alter_setting
+from pytest_wa_settings.reference.vault import Opened
+
+
+def _without_path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
+
+
+_SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
+    ("pager-lost", "The setting on_call_pager does not come back.", "on_call_pager", lambda value: None),
+    (
+        "heartbeat-comes-back-as-text",
+        "The setting heartbeat_interval comes back as a string.",
+        "heartbeat_interval",
+        str,
+    ),
+    (
+        "backoff-delay-defaulted",
+        "The setting callback_backoff_delay_ms comes back with its default.",
+        "callback_backoff_delay_ms",
+        lambda value: None,
+    ),
+    (
+        "longest-backoff-in-16-bits",
+        "The setting max_callback_backoff_delay_ms comes back modulo 65536.",
+        "max_callback_backoff_delay_ms",
+        lambda value: max(1, value & 0xFFFF),
+    ),
+    (
+        "unhealthy-interval-rounded",
+        "The setting unhealthy_interval comes back rounded down to tens.",
+        "unhealthy_interval",
+        lambda value: max(1, value // 10 * 10),
+    ),
+    (
+        "first-media-kind-only",
+        "Of the list media.auto_download only the first comes back.",
+        "media.auto_download",
+        lambda value: value[:1],
+    ),
+    (
+        "last-media-kind-lost",
+        "The list media.auto_download comes back without its last, by a loop that ends too early.",
+        "media.auto_download",
+        lambda value: value[:-1],
+    ),
+    (
+        "empty-media-list-defaulted",
+        "An empty list media.auto_download comes back as the default list.",
+        "media.auto_download",
+        lambda value: value or None,
+    ),
+    (
+        "webhook-path-lost",
+        "The setting webhooks.url comes back without its path.",
+        "webhooks.url",
+        _without_path,
+    ),
+    ("webhook-lower-cased", "The setting webhooks.url comes back in lower case.", "webhooks.url", str.lower),
+    (
+        "false-comes-back-as-default",
+        "The setting callback_persist comes back as true where it was false.",
+        "callback_persist",
+        lambda value: value or None,
+    ),
+    (
+        "flag-comes-back-as-number",
+        "The setting sent_status comes back as 0 or 1.",
+        "sent_status",
+        int,
+    ),
+    (
+        "flag-comes-back-as-text",
+        "The setting show_security_notifications comes back as a word.",
+        "show_security_notifications",
+        lambda value: str(value).lower(),
+    ),
+)
+
+for _name, _summary, _path, _change in _SETTINGS:
+    mutant_of(f"setting-{_name}", "RESTORE-2", _summary, partial(alter_setting, _path, _change))
+
+
+def _without_nested(settings: State) -> State:
+    return {name: value for name, value in settings.items() if not isinstance(value, dict)}
+
+
+@mutant("RESTORE-2")
+def nested_settings_lost() -> None:
+    """Settings that are nested in others (webhooks, media, garbagecollector_enable) do not come back."""
+    alter_restored(lambda state: {**state, "application": _without_nested(state["application"])})
+
+
+@mutant("RESTORE-2")
+def two_settings_exchanged() -> None:
+    """The settings heartbeat_interval and unhealthy_interval come back with each other's value."""
+
+    def exchange(state: State) -> State:
+        settings = state["application"]
+        swapped = {
+            "heartbeat_interval": settings["unhealthy_interval"],
+            "unhealthy_interval": settings["heartbeat_interval"],
+        }
+        return {**state, "application": {**settings, **swapped}}
+
+    alter_restored(exchange)
+
+
+@mutant("RESTORE-2")
+def new_machine_keeps_its_settings() -> None:
+    """On a new machine only the registration comes back."""
+    alter_restored(
+        lambda state: {name: value for name, value in state.items() if name != "application"},
+        new_machine_only=True,
+    )
+
+
+@mutant("RESTORE-2")
+def only_settings_that_differ_from_defaults_come_back() -> None:
+    """A setting that had its default at the backup keeps the value that it has at the restore."""
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        defaults = {
+            path: coreapp.application.default(one) for path, one in coreapp.application.fields.items()
+        }
+        kept = {
+            name: value
+            for name, value in state["application"].items()
+            if isinstance(value, dict) or defaults[name] != value
+        }
+        return {**state, "application": kept}
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        merged = {**coreapp.application.effective(), **opened.state["application"]}
+        clean(coreapp, Opened(opened.setup, {**opened.state, "application": merged}))
+
+    alter_collected(collect)
+    wrap(Coreapp, "commit", commit)
+
+
+# Registration.
+
+
+@mutant("RESTORE-3")
+def registration_not_restored() -> None:
+    """On a new machine the settings come back, and the client stays unregistered."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        if new_machine:
+            coreapp.store.drop("registration")
+            coreapp.store.drop("session")
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-3")
+def registration_to_be_verified_again() -> None:
+    """On a new machine the number comes back as one that is still to be verified by a code."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        if new_machine:
+            kept = opened.state["registration"]
+            coreapp.store.put("registering", {"number": kept["number"], "vname": kept["vname"], "pin": None})
+            coreapp.store.drop("registration")
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-3")
+def number_restored_without_its_first_digit() -> None:
+    """On a new machine the number comes back without its first digit, which is taken for a trunk prefix."""
+
+    def change(state: State) -> State:
+        kept = state["registration"]
+        return {**state, "registration": {**kept, "number": kept["number"][1:]}}
+
+    alter_restored(change, new_machine_only=True)
+
+
+# Profile.
+
+
+@mutant("RESTORE-4")
+def profile_not_in_the_backup() -> None:
+    """The profile is left out of the backup."""
+    alter_restored(
+        lambda state: {
+            name: value for name, value in state.items() if name not in ("about", "business_profile", "photo")
+        }
+    )
+
+
+@mutant("RESTORE-4")
+def about_not_in_the_backup() -> None:
+    """The about text is left out of the backup."""
+    alter_restored(lambda state: {name: value for name, value in state.items() if name != "about"})
+
+
+@mutant("RESTORE-4")
+def photo_not_in_the_backup() -> None:
+    """The photo is left out of the backup."""
+    alter_restored(lambda state: {name: value for name, value in state.items() if name != "photo"})
+
+
+def _alter_business(name: str, change: Callable[[Any], Any]) -> None:
+    def changed(state: State) -> State:
+        profile = dict(state.get("business_profile", {}))
+        if name in profile:
+            profile[name] = change(profile[name])
+        return {**state, "business_profile": profile}
+
+    alter_restored(changed)
+
+
+_PROFILE: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
+    (
+        "first-website-only",
+        "Of the websites only the first comes back.",
+        "websites",
+        lambda value: value[:1],
+    ),
+    ("websites-reordered", "The websites come back in reverse order.", "websites", lambda value: value[::-1]),
+    (
+        "description-mangled",
+        "The description comes back as UTF-8 read as Latin-1.",
+        "description",
+        lambda value: value.encode("utf-8").decode("latin-1"),
+    ),
+    (
+        "description-cut",
+        "The description comes back cut after 16 characters.",
+        "description",
+        lambda value: value[:16],
+    ),
+    ("email-upper-cased", "The e-mail address comes back in upper case.", "email", str.upper),
+)
+
+for _name, _summary, _path, _change in _PROFILE:
+    mutant_of(f"profile-{_name}", "RESTORE-4", _summary, partial(_alter_business, _path, _change))

@@ -1,0 +1,18 @@
+"""Variants: clients that keep every clause in another way than the clean reference."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from pytest_wa_settings.reference.deviations import VARIANTS
+
+MODULES = (
+    "answers",
+    "data",
+    "life",
+)
+
+for _module in MODULES:
+    import_module(f"{__name__}.{_module}")
+
+__all__ = ["MODULES", "VARIANTS"]
