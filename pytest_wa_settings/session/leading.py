@@ -22,6 +22,7 @@ NAME = "wa_settings_suite_run"
 """The plugin name by which a nested run is known from the run that started it."""
 
 NOTHING_SELECTED = "no test was collected, or none selected"
+BROKE_OFF = "pytest broke off with an error of its own"
 CRASHED = "the process that ran it died (pytest-xdist worker)"
 
 
@@ -117,7 +118,7 @@ class Leading:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module of the suite that cannot be collected breaks the run."""
         if report.failed:
-            self._break(f"the suite could not be collected ({report.nodeid})")
+            self.give_up(f"the suite could not be collected ({report.nodeid})")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -150,7 +151,7 @@ class Leading:
             self._end_dry(session)
             return
         if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
-            self._break("pytest broke off with an error of its own")
+            self.give_up(BROKE_OFF)
         if session.shouldfail:
             self._early = self._early or Ending("stopped", f"the run stopped early ({session.shouldfail})")
         self.finish()
@@ -162,7 +163,7 @@ class Leading:
     def _end_dry(self, session: pytest.Session) -> None:
         self._mismatched(self._running.mismatches)
         if self._broken is None and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            self._break(NOTHING_SELECTED)
+            self.give_up(NOTHING_SELECTED)
         if self._broken is not None:
             session.exitstatus = 1
             self._say(session.config, [(self._broken, {"red": True, "bold": True})])
@@ -211,13 +212,14 @@ class Leading:
             )
         return Ending()
 
-    def _break(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Notes why nothing more can be tested; the first reason stays."""
         self._broken = self._broken or reason
 
     def _mismatched(self, lines: list[str]) -> None:
         if lines:
             more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-            self._break(f"the suite does not match its catalog: {lines[0]}{more}")
+            self.give_up(f"the suite does not match its catalog: {lines[0]}{more}")
 
     def _facts(self) -> RunFacts:
         own, options = self.run.facts, self.run.options

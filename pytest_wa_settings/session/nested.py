@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_wa_settings.session import options as option_table
-from pytest_wa_settings.session.leading import Leading
+from pytest_wa_settings.session.leading import BROKE_OFF, Leading
 from pytest_wa_settings.session.options import OptionError, Options
 from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.session.signals import sigterm_interrupts
@@ -84,6 +84,7 @@ def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet
         status = pytest.main(arguments, plugins=[leading])
         if status == pytest.ExitCode.USAGE_ERROR or leading.verdict is not None or leading.dry:
             return int(status)
+        leading.give_up(BROKE_OFF)
         return _last_word(leading)
     if hasattr(config.option, "numprocesses"):
         arguments = [*arguments, "-n0"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -99,7 +100,7 @@ def _shortfalls(reporter: pytest.TerminalReporter, report: dict[str, Any], catal
 def progress_on(config: pytest.Config) -> Progress | None:
     """A way for a long test to say how far it is; None where no person watches."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or not reporter.isatty() or reporter.verbosity < 0:
+    if reporter is None or not sys.stdout.isatty() or reporter.verbosity < 0:
         return None
     last = 0.0
 
