@@ -52,12 +52,13 @@ def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:
 
 def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:
     """The table by clause (under -q without what passed), the sums, and findings that no failure shows."""
-    quiet = reporter.verbosity < 0
     width = reporter.config.get_terminal_writer().fullwidth
     reporter.write_sep("=", f"clauses, profile {report['run']['profile']}")
-    for clause in report["clauses"]:
-        if not quiet or (clause["counts"] and clause["verdict"] not in ("pass", "not applicable")):
+    if reporter.verbosity >= 0:
+        for clause in report["clauses"]:
             _row(reporter, clause, width)
+    else:
+        _quiet_rows(reporter, report["clauses"], width)
     reporter.write_line(sums_line(report["sums"]))
     for note in report["notes"]:
         reporter.write_line(f"note: {note}")
@@ -68,6 +69,19 @@ def sums_line(sums: dict[str, int]) -> str:
     """All sums in one line; the parts add up to the first number."""
     parts = [f"{number} {name}" for name, number in sums.items() if name != "clauses" and number]
     return f"{sums['clauses']} clauses: {', '.join(parts)}"
+
+
+def _quiet_rows(reporter: pytest.TerminalReporter, clauses: list[dict[str, Any]], width: int) -> None:
+    """What did not pass, with the clauses that were not tested for one reason in one place."""
+    untested: dict[str, list[str]] = {}
+    for clause in clauses:
+        if clause["counts"] and clause["verdict"] == "not tested":
+            untested.setdefault(clause["reason"], []).append(clause["id"])
+        elif clause["counts"] and clause["verdict"] not in ("pass", "not applicable"):
+            _row(reporter, clause, width)
+    for reason, ids in untested.items():
+        for line in textwrap.wrap(f"not tested: {', '.join(ids)}: {reason}", max(width, 40)):
+            reporter.write_line(line)
 
 
 def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int) -> None:
