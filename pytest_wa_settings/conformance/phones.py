@@ -46,7 +46,7 @@ class Phones:
     """
 
     consumer: Consumer
-    business: str
+    business: str | None
     told: tuple[str, ...]
     untold: tuple[str, ...]
     limit: float
@@ -56,8 +56,8 @@ class Phones:
     @classmethod
     def of(cls, case: Case, client: Client) -> Phones | None:
         """The phones of this client's contacts; None where the testbed has no view of them."""
-        consumer, business = case.testbed.consumer, client.number()
-        if consumer is None or business is None:
+        consumer, business = case.testbed.consumer_for(client), client.number()
+        if consumer is None:
             return None
         contacts = consumer.test_contacts(4)
         half = (len(contacts) + 1) // 2
@@ -95,8 +95,12 @@ class Phones:
 
     def _seen(self, contact: str) -> Seen:
         view = self.consumer.contact(contact, self.business)
-        named = [notice for notice in view.notices if _digits(notice.business) == _digits(self.business)]
+        named = [notice for notice in view.notices if self._is_named(notice.business)]
         return Seen(view.security_code, sum(notice.type == "security_code_changed" for notice in named))
+
+    def _is_named(self, business: str | None) -> bool:
+        """Whether a notice names the business; any name will do where its number is not known."""
+        return bool(_digits(business)) and (self.business is None or _digits(business) == self.business)
 
 
 def _digits(text: str | None) -> str:

@@ -264,8 +264,9 @@ def test_after_the_import_the_client_comes_back_connected(wa_case: Case) -> None
 @pytest.mark.wa_clause("RESTORE-12", uses_up="new machine")
 def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> None:
     testbed = wa_case.testbed
-    if not testbed.managed:
-        _judge_versions(*_seen_versions(wa_case))
+    seen = None if testbed.managed else _seen_versions(wa_case)
+    if seen is not None:
+        _judge_versions(*seen)
         return
     older, newer, pinned_older = _version_pair(wa_case)
     with ExitStack() as leases:
@@ -283,14 +284,14 @@ def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> Non
         _judge_versions(sent, at, read(new), answer)
 
 
-def _seen_versions(case: Case) -> tuple[str, Snapshot, Snapshot, Answer]:
-    """The restore on a new machine, where that machine's version is the newer one."""
+def _seen_versions(case: Case) -> tuple[str, Snapshot, Snapshot, Answer] | None:
+    """The restore on a new machine that was made already, where that machine's version is the newer one."""
     record = new_machine(case)
     older, newer = version_numbers(record.old.version), version_numbers(record.new.version)
     if older is None or newer is None:
         raise NotTested("the clients' versions are unknown: add version to their entries in clients.toml")
     if not older < newer:
-        raise NotTested("needs an unregistered client of a newer version than a registered one")
+        return None
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-9")
     sent = f"a backup of version {record.old.version}, restored by version {record.new.version}"

@@ -35,6 +35,7 @@ _DIRECTED: tuple[tuple[str, bytes, dict[str, str]], ...] = (
     ("nested lists, 5,000 deep", _DEEP, _JSON),
     ("a member said twice", b'{"password": "aA1!wa-settings-one", "password": 7}', _JSON),
     ("a password of a million characters", b'{"password": "' + b"x" * 1_000_000 + b'"}', _JSON),
+    ("bytes that are no UTF-8", b'{"password": "\xff\xfe\xfa"}', _JSON),
     ("half a surrogate pair as password", b'{"password": "\\ud800"}', _JSON),
     ("a number beyond a double", b'{"password": 1e999}', _JSON),
     ("NaN", b'{"password": NaN}', _JSON),

@@ -59,14 +59,15 @@ class Traffic:
     def of(cls, case: Case, old: Client, rng: random.Random) -> Traffic | None:
         """The traffic of this migration; None where the testbed has neither consumer nor webhook."""
         testbed = case.testbed
-        if testbed.consumer is None and testbed.webhook is None:
+        consumer = testbed.consumer_for(old)
+        if consumer is None and testbed.webhook is None:
             return None
-        contacts = testbed.consumer.test_contacts(1) if testbed.consumer else list(testbed.contacts[:1])
+        contacts = consumer.test_contacts(1) if consumer else list(testbed.contacts[:1])
         if not contacts or not old.may_change:
             return None
         paths = f"/{canary(rng)}", f"/{canary(rng)}"
         limit = _WITHIN + 50 * testbed.latency
-        return cls(contacts[0], testbed.consumer, testbed.webhook, limit, rng, *paths, old)
+        return cls(contacts[0], consumer, testbed.webhook, limit, rng, *paths, old)
 
     def before_the_backup(self) -> None:
         """Sends and receives, then leaves one callback pending."""
@@ -165,13 +166,13 @@ class Traffic:
     def _write(self) -> str | None:
         """A message from the contact to the business: its text, or None where the view cannot write."""
         text = canary(self.rng, 24)
-        if self.consumer is None or not self.consumer.write(self.contact, text, self.client.number() or ""):
+        if self.consumer is None or not self.consumer.write(self.contact, text, self.client.number()):
             return None
         return text
 
     def _copies(self, text: str) -> int:
         assert self.consumer is not None
-        view = self.consumer.contact(self.contact, self.client.number() or "")
+        view = self.consumer.contact(self.contact, self.client.number())
         return sum(text in str(message.get("text", message)) for message in view.messages)
 
     def _called(self, path: str, text: str) -> bool:

@@ -142,6 +142,8 @@ class Running:
     def _tell(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         error = call.excinfo.value if call.excinfo is not None else None
         case = item.stash.get(CASE, None) if report.when == "call" else None
+        if case is not None:
+            case.progress(1, 1, "")  # done: nothing of it stays on the terminal
         entry = entry_of(planned_test(item), case, error, seconds=call.duration, scrub=self.run.scrub)
         vars(report)["wa_entry"] = entry
         for clause in (*entry["clauses"], *entry["widens"]):

@@ -87,7 +87,7 @@ def _quiet_rows(reporter: pytest.TerminalReporter, clauses: list[dict[str, Any]]
 def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int) -> None:
     word = "shortfall" if clause["shortfall"] else clause["verdict"]
     if not clause["counts"]:
-        word = "-"
+        word = "information" if clause["level"] == "INFO" else clause["reason"]
     reporter.write(f"{clause['id']:<12} {clause['level']:<6} ")
     reporter.write(f"{word:<14} ", **_COLOURS.get(word, {}))
     room = max(width - 35, 30)
@@ -116,17 +116,19 @@ def progress_on(config: pytest.Config) -> Progress | None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not sys.stdout.isatty() or reporter.verbosity < 0:
         return None
-    last = 0.0
+    writer = config.get_terminal_writer()
+    last, dirty = 0.0, False
 
     def progress(done: int, total: int, what: str) -> None:
-        nonlocal last
-        if done < total and time.monotonic() - last < _PROGRESS_PAUSE:
+        nonlocal last, dirty
+        if not dirty if done >= total else time.monotonic() - last < _PROGRESS_PAUSE:
             return
-        last = time.monotonic()
-        shown = f" {done}/{total} {what}"[:60] if done < total else ""
+        last, dirty = time.monotonic(), done < total
+        room = max(writer.fullwidth - writer.width_of_current_line - 1, 0)
+        shown = f" {done}/{total} {what}"[: min(room, 60)] if done < total else ""
         with _uncaptured(config):
-            # written behind the cursor, which goes back, so that pytest's own line goes on where it was
-            reporter.write(f"\x1b7{shown}\x1b[K\x1b8", flush=True)
+            # behind the cursor, which goes back, and past pytest's writer, which counts its columns
+            print(f"\x1b7{shown}\x1b[K\x1b8", end="", flush=True)
 
     return progress
 

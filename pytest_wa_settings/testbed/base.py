@@ -154,6 +154,10 @@ class Testbed(ABC):
     def consumer(self) -> Consumer | None:
         """The view of what contacts see, where there is one."""
 
+    def consumer_for(self, client: Client) -> Consumer | None:
+        """The view of what this client's contacts see, also where its number is not known."""
+        return self.consumer
+
     @property
     @abstractmethod
     def webhook(self) -> Receiver | None:

@@ -254,6 +254,11 @@ class DeclaredTestbed(Testbed):
         """The declared view; where there are several, each business is asked of its own."""
         return self._consumer
 
+    def consumer_for(self, client: Client) -> Consumer | None:
+        """The view that the client's own entry declares, else the one of the testbed."""
+        own = [slot.entry.consumer for slot in self._slots if slot.client is client and slot.entry.consumer]
+        return self._views[own[0]] if own else self._consumer
+
     def _view_of(self, business: str) -> Consumer | None:
         for slot in self._slots:
             if slot.entry.consumer and slot.client.number() == business:

@@ -55,6 +55,8 @@ class Patience:
             pause = min(asked or 0.05, 1.0)
             return pause if tries == 0 and pause < left else None
         if asked is not None:
+            if kind != "429" and tries > 0 and self._serves():
+                return None
             return asked if asked < left else None
         quick = {"429": (), "503": _QUICK, "1017": _MASTER}[kind]
         if tries < len(quick):
