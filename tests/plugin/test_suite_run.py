@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -348,3 +351,18 @@ def test_no_secret_is_in_any_output(suite: FakeSuite) -> None:
 def test_the_testbed_may_speak_while_a_test_runs(suite: FakeSuite) -> None:
     suite.write(SEA1="wa_case.testbed.settings.say('the safety backup is in /tmp/x')")
     suite.run().stdout.fnmatch_lines(["wa-settings: the safety backup is in /tmp/x"])
+
+
+def test_a_long_test_says_on_a_terminal_how_far_it_is_and_takes_it_back(suite: FakeSuite) -> None:
+    suite.write(SEA1="wa_case.progress(1, 5, 'waves')")
+    assert "waves" not in suite.run().stdout.str()
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(suite.command("--wa-url", "mock:", "--color=no"), stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # a terminal whose other end is closed
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"test_fake.py \x1b7 1/5 waves\x1b[K\x1b8\x1b7\x1b[K\x1b8...." in shown
