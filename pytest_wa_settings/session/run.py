@@ -95,7 +95,7 @@ class Run:
         self._recorder = self._testbed.recorder
         try:
             self._testbed.open()
-            self.header = self._testbed.preflight()
+            self.header = [self.scrub(line) for line in self._testbed.preflight()]
         except BaseException:
             self._said = self.close()
             raise

@@ -1,106 +1,17 @@
-"""What the plugin's tests share: a small suite in a folder of its own, and ways to run it."""
+"""The fixture that the plugin's tests share: a small suite in a folder of its own."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import fake_suite
 import hypothesis.strategies  # noqa: F401  (loaded once, not by each run in this process)
 import pytest
+from small_suite import FakeSuite, catalog_text
 
 import pytest_wa_settings.session.nested
 import pytest_wa_settings.session.own  # noqa: F401
-
-CATALOG = """
-version = "1.0"
-"""
-CLAUSE = """
-[[clause]]
-id = "{id}"
-level = "{level}"
-text = "The text of {id}."
-source = "derived"
-sentence = []
-needs = {needs}
-profiles = {profiles}
-effect = "data exposed"
-"""
-LEVELS = {"SEA-1": "MUST", "SEA-2": "MUST", "SKY-1": "SHOULD", "EARTH-1": "MUST", "TALE-1": "INFO"}
-PASSING = """
-import pytest
-from fake_suite import SECRET, FakeAnswer
-from pytest_wa_settings.testbed import Need, TestbedError, Unavailable
-from pytest_wa_settings.verdicts import Finding, FindingError, NotApplicable, NotTested
-
-def finding(clause, **more):
-    observed = f"it was let in with {SECRET}"
-    return FindingError(Finding(clause, "a wave", "a refusal", observed, (FakeAnswer(),), **more))
-
-@pytest.mark.wa_clause("SEA-1")
-def test_sea_one(wa_case):
-    SEA1
-
-@pytest.mark.wa_clause("SEA-2")
-def test_sea_two(wa_case):
-    SEA2
-
-@pytest.mark.wa_clause("SKY-1")
-def test_sky(wa_case):
-    SKY1
-
-@pytest.mark.wa_clause("EARTH-1")
-def test_earth(wa_case):
-    EARTH1
-"""
-
-
-@dataclass
-class FakeSuite:
-    """The small suite, and the folder that a user stands in."""
-
-    pytester: pytest.Pytester
-    folder: Path
-    log: Path
-
-    def write(self, *, extra: str = "", **bodies: str) -> None:
-        """The suite with these bodies for its tests (`SEA1="raise finding('SEA-1')"`); the others pass."""
-        text = PASSING
-        for name in ("SEA1", "SEA2", "SKY1", "EARTH1"):
-            text = text.replace(f"    {name}\n", f"    {bodies.get(name, 'pass')}\n")
-        (self.folder / "test_fake.py").write_text(text + extra)
-
-    def run(self, *arguments: str) -> pytest.RunResult:
-        """The suite against `mock:`, in this process."""
-        return self.pytester.runpytest_inprocess("--wa-url", "mock:", *arguments)
-
-    def run_apart(self, *arguments: str) -> pytest.RunResult:
-        """The suite against `mock:`, in a process of its own."""
-        return self.pytester.run(*self.command("--wa-url", "mock:", *arguments), timeout=60)
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "pytest", "-p", "fake_suite", *arguments]
-
-    def report(self, folder: str = "out") -> dict[str, Any]:
-        report: dict[str, Any] = json.loads((self.pytester.path / folder / "report.json").read_text())
-        return report
-
-    def verdicts(self) -> dict[str, str]:
-        return {clause["id"]: clause["verdict"] for clause in self.report()["clauses"]}
-
-    def events(self) -> list[str]:
-        """What the testbeds did, "open mock:" and the like."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [line.rpartition(" ")[0] for line in lines]
-
-
-def last_line(result: pytest.RunResult) -> str:
-    """The last line on the terminal that is not empty."""
-    return next(line for line in reversed(result.outlines) if line.strip())
 
 
 @pytest.fixture
@@ -111,16 +22,7 @@ def suite(
     apart = tmp_path_factory.mktemp("suite")
     folder = apart / "conformance"
     folder.mkdir()
-    clauses = [
-        CLAUSE.format(
-            id=name,
-            level=level,
-            needs="[]" if level == "INFO" else '[["registered"]]',
-            profiles="[]" if level == "INFO" or name == "EARTH-1" else '["backup", "restore"]',
-        )
-        for name, level in LEVELS.items()
-    ]
-    (folder / "catalog.toml").write_text(CATALOG + "".join(clauses))
+    (folder / "catalog.toml").write_text(catalog_text())
     for variable in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "WA_ADMIN_PASSWORD", "COLUMNS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FAKE_SUITE", str(folder))

@@ -6,8 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from fake_suite import SECRET
-
-from conftest import FakeSuite, last_line
+from small_suite import FakeSuite, last_line
 
 
 def refused(result: pytest.RunResult, told: str) -> None:

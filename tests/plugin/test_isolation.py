@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_suite import FakeSuite, last_line
 
-from conftest import FakeSuite, last_line
+from pytest_wa_settings.session.nested import nested_arguments
 
 HOSTILE_INI = """
 [pytest]
@@ -168,3 +169,25 @@ def test_help_lists_the_options_and_runs_nothing(suite: FakeSuite) -> None:
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*--wa-url=ADDRESS*", "*wa_report (string):*"])
     assert suite.events() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["-o", "a=b", "-x"], ["-x"]),
+        (["-oa=b", "-Werror", "-cpytest.ini"], []),
+        (["--rootdir=.", "--override-ini", "a=b", "-k", "one"], ["-k", "one"]),
+        (["--confcutdir", ".", "--collect-only", "-p", "no:cov"], ["--collect-only", "-p", "no:cov"]),
+    ],
+)
+def test_options_that_bring_the_folders_settings_back_are_left_out(
+    arguments: list[str], kept: list[str], tmp_path: Path
+) -> None:
+    assert nested_arguments(arguments, tmp_path)[: len(kept) + 1] == [*kept, "-c"]
+
+
+def test_it_works_where_plugins_are_not_loaded_by_themselves(
+    suite: FakeSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    assert suite.run("-p", "pytest_wa_settings.plugin").ret == 0

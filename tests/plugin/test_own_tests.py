@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from fake_suite import SECRET
-
-from conftest import FakeSuite
+from small_suite import FakeSuite
 
 
 def run(suite: FakeSuite, *arguments: str, **files: str) -> object:

@@ -9,8 +9,7 @@ import sys
 import time
 
 import pytest
-
-from conftest import FakeSuite, last_line
+from small_suite import FakeSuite, last_line
 
 SLOW = "import time; time.sleep(60)"
 

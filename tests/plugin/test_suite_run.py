@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from fake_suite import SECRET
+from small_suite import FakeSuite, last_line
 
-from conftest import FakeSuite, last_line
 from pytest_wa_settings import schemas
 
 FAIL = "raise finding('SEA-1')"
