@@ -19,7 +19,7 @@ from pytest_wa_settings.verdicts.entries import Entry, PlannedTest, entry_of, pl
 from pytest_wa_settings.verdicts.ledger import mismatches
 from pytest_wa_settings.verdicts.wording import findings_text
 
-DESELECTED = "deselected (-k, -m, --deselect or a plugin)"
+DESELECTED = "deselected by -k, -m, --deselect or a plugin"
 
 _TURNS = (None, "restores", "new machine")
 

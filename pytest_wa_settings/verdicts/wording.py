@@ -41,7 +41,7 @@ def exchange_lines(exchange: Mapping[str, Any]) -> list[str]:
     came = f"HTTP {status}" if status is not None else "no answer"
     came += f" ({failure})" if failure else ""
     seconds = exchange.get("seconds")
-    took = f" after {seconds:.3f} s" if isinstance(seconds, (int, float)) else ""
+    took = f" after {seconds:.3g} s" if isinstance(seconds, (int, float)) else ""
     lines = [f"  exchange {number}, {client}: {exchange.get('method')} {exchange.get('url')}"]
     lines += _body(">", exchange.get("request_body"))
     lines.append(f"    {came}{took}")

@@ -118,7 +118,7 @@ def test_a_finding_reads_from_the_clause_to_the_line_that_repeats_it() -> None:
         "example:  password of 8 characters",
         "exchange 17, mock: POST https://127.0.0.1/v1/settings/restore",
         '> {"password": "<string of 8 characters>"}',
-        "HTTP 200 after 0.250 s",
+        "HTTP 200 after 0.25 s",
         "< null",
         "curl -X POST https://127.0.0.1/v1/settings/restore",
     ]
