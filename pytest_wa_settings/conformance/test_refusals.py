@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from pytest_wa_settings.conformance.arrange import Backup, Refusals, a_password, rng_of, take_backup
-from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.conformance.strategies import (
@@ -45,11 +45,13 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backups = _backups(client, wa_case)
         refusals = Refusals(wa_case, "RESTORE-5", client)
-        for name, backup in backups.items():
-            misses = list(near_misses(backup.password))
-            for done, miss in enumerate(misses):
-                wa_case.progress(done, len(misses), f"near misses of a password of {name}")
-                _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
+        misses = [(name, miss) for name, backup in backups.items() for miss in near_misses(backup.password)]
+        first_name, first = misses[0]
+        _refuse_miss(refusals, client, backups[first_name], first, f"a password of {first_name}")
+        misses = affordable(wa_case, misses, refusals.seconds)
+        for done, (name, miss) in enumerate(misses):
+            wa_case.progress(done, len(misses), "near misses of passwords")
+            _refuse_miss(refusals, client, backups[name], miss, f"a password of {name}")
         for name, backup in backups.items():
             for other, second in backups.items():
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
@@ -91,7 +93,8 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         other = take_backup(client, password)
         backup = take_backup(client, password)
         refusals = Refusals(wa_case, "RESTORE-6", client)
-        directed = list(damages(backup.data, other.data))
+        refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
+        directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)
         for done, damage in enumerate(directed):
             wa_case.progress(done, len(directed), "damage to data")
             _refuse_damage(refusals, client, password, damage)
