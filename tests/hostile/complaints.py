@@ -49,11 +49,13 @@ def _words(case: Case, outcome: Outcome) -> Iterator[str]:
     longest = max(map(len, outcome.terminal.splitlines()), default=0)
     if longest > 2000:
         yield f"a line of the terminal has {longest} characters"
-    if not any(re.search(case.says, line, re.IGNORECASE) for line in outcome.terminal.splitlines()):
-        yield f"no line of the terminal says {case.says!r}"
-    last = outcome.tail(4)
-    if not any(word in last for word in VERDICTS):
-        yield "the last lines hold no verdict"
+    last = outcome.tail(1)
+    if not last.startswith(VERDICTS):
+        yield "the last line is no verdict"
+    elif not re.search(case.says, last):
+        yield f"the last line does not say {case.says!r}"
+    if not any(re.search(case.tells, line) for line in outcome.terminal.splitlines()):
+        yield f"no line says {case.tells!r}"
 
 
 def _report(case: Case, outcome: Outcome) -> Iterator[str]:
@@ -65,8 +67,8 @@ def _report(case: Case, outcome: Outcome) -> Iterator[str]:
     verdict = outcome.report.get("verdict")
     if verdict not in VERDICTS:
         yield f"the report's verdict is {verdict!r}"
-    elif str(verdict) not in outcome.tail(4):
-        yield f"the report says {verdict}, the last lines do not"
+    elif not outcome.tail(1).startswith(f"{verdict}: "):
+        yield f"the report says {verdict}, the last line does not"
     verdicts = outcome.verdicts()
     for clause in case.never_passes:
         if verdicts.get(clause) == "pass":

@@ -13,7 +13,8 @@ from misbehaving import CASES, Stage
 from misbehaving.core import PASSWORD
 from together import Together
 
-SMALL = ("--wa-timeout", "1", "--wa-ready-timeout", "2", "--wa-examples", "2", "--wa-max-restores", "8")
+SMALL = ("--wa-timeout", "1", "--wa-ready-timeout", "1", "--wa-examples", "1", "--wa-max-restores", "5")
+QUICK = ("-k", "not test_robustness")
 
 
 def judged(folder: Path, name: str) -> str:
@@ -23,10 +24,12 @@ def judged(folder: Path, name: str) -> str:
     stage = Stage(folder)
     try:
         address = case.start(stage)
-        options = (*SMALL, *case.options, *stage.options)
+        options = (*SMALL, *(() if case.whole else QUICK), *case.options, *stage.options)
         environment = {"WA_ADMIN_PASSWORD": PASSWORD}
         outcome = run(folder, address, options, seconds=case.limit, environment=environment)
-        wrong = complaints(case, outcome) + [told for check in stage.checks if (told := check())]
+        wrong = complaints(case, outcome) + [
+            told for check in stage.checks if (told := check(outcome.terminal))
+        ]
     finally:
         stage.close()
     if not wrong:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-AT_A_TIME = 3
+AT_A_TIME = 4
 LOST = 240.0
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from .core import Core, Reply, Request
 from .stage import Stage, always, hostile, plain
 
-LOGIN = r"log ?in|token"
-UNREADABLE = LOGIN + r"|not JSON|no JSON|cannot be read"
+UNTESTED = r"^inconclusive: \d+ of \d+ MUST clauses are not tested"
+UNREADABLE = r"its login gives no token"
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\r\u202e\u2028"
 
 
@@ -32,7 +32,7 @@ def but_login(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     return lambda content: content if b'"users": [{"token"' in content else change(content)
 
 
-@hostile(UNREADABLE)
+@hostile("it sends a web page")
 def html_with_200(stage: Stage) -> str:
     """A login page for everything."""
     page = b"<!doctype html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
@@ -54,25 +54,27 @@ def a_bare_204(stage: Stage) -> str:
 @hostile(UNREADABLE)
 def invalid_utf8(stage: Stage) -> str:
     """Bytes that are no UTF-8 in every text."""
-    return stage.api(Rewriting(lambda content: content.replace(b'": "', b'": "\xff\xfe\xc0')))
+    return stage.production(Rewriting(lambda content: content.replace(b'": "', b'": "\xff\xfe\xc0')))
 
 
-@hostile(r"BACKUP-1")
+@hostile("without a JSON object")
 def invalid_utf8_after_the_login(stage: Stage) -> str:
     """The same, but the login's answer is good."""
-    return stage.api(Rewriting(but_login(lambda content: content.replace(b'": "', b'": "\xff\xfe\xc0'))))
+    return stage.production(
+        Rewriting(but_login(lambda content: content.replace(b'": "', b'": "\xff\xfe\xc0')))
+    )
 
 
 @hostile(UNREADABLE)
 def utf16(stage: Stage) -> str:
     """UTF-16 with its mark."""
-    return stage.api(Rewriting(lambda content: content.decode().encode("utf-16")))
+    return stage.production(Rewriting(lambda content: content.decode().encode("utf-16")))
 
 
-@hostile(r"verdict|inconclusive|non-conformant", never_passes=())
+@hostile(UNTESTED, never_passes=())
 def byte_order_mark(stage: Stage) -> str:
     """A byte order mark before every answer."""
-    return stage.api(Rewriting(lambda content: b"\xef\xbb\xbf" + content))
+    return stage.production(Rewriting(lambda content: b"\xef\xbb\xbf" + content))
 
 
 @hostile(UNREADABLE)
@@ -81,28 +83,28 @@ def nested_deep(stage: Stage) -> str:
     return stage.raw(always(plain(b"[" * 100_000 + b"]" * 100_000)))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile("without a JSON object")
 def nested_deep_after_the_login(stage: Stage) -> str:
     """The same, but the login's answer is good."""
-    return stage.api(Rewriting(but_login(lambda _: b'{"settings":' * 100_000 + b"1" + b"}" * 100_000)))
+    return stage.production(Rewriting(but_login(lambda _: b'{"settings":' * 100_000 + b"1" + b"}" * 100_000)))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails .*HTTP 200")
 def numbers_beyond_a_double(stage: Stage) -> str:
     """1e999999, and whole numbers of 10,000 digits, where codes and texts belong."""
     big = b"9" * 10_000
     bodies = b'{"errors": [{"code": %s, "title": 1e999999}], "settings": {"data": -1e999999}}' % big
-    return stage.api(Rewriting(but_login(lambda _: bodies)))
+    return stage.production(Rewriting(but_login(lambda _: bodies)))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile("without a JSON object")
 def not_a_number(stage: Stage) -> str:
     """NaN and Infinity, which JSON does not have."""
     body = b'{"settings": {"data": NaN, "application": NaN}, "health": Infinity, "errors": [{"code": NaN}]}'
-    return stage.api(Rewriting(but_login(lambda _: body)))
+    return stage.production(Rewriting(but_login(lambda _: body)))
 
 
-@hostile(r"verdict|inconclusive|non-conformant", never_passes=())
+@hostile(UNTESTED, never_passes=())
 def duplicate_members(stage: Stage) -> str:
     """Every member twice, the first one wrong."""
 
@@ -113,17 +115,17 @@ def duplicate_members(stage: Stage) -> str:
         members = [f"{json.dumps(name)}: null, {json.dumps(name)}: {json.dumps(body[name])}" for name in body]
         return ("{" + ", ".join(members) + "}").encode()
 
-    return stage.api(Rewriting(double))
+    return stage.production(Rewriting(double))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile("without a JSON object")
 def arrays_for_objects(stage: Stage) -> str:
     """Every object is a list of pairs."""
 
     def turn(content: bytes) -> bytes:
         return json.dumps(json.loads(content, object_pairs_hook=list)).encode()
 
-    return stage.api(Rewriting(but_login(turn)))
+    return stage.production(Rewriting(but_login(turn)))
 
 
 class Scribbling(Core):
@@ -153,25 +155,25 @@ class Scribbling(Core):
         return Reply(status, content, {"Content-Type": "application/json", "X-Text": "caf\udce9"})
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails .*HTTP 500")
 def terminal_escapes(stage: Stage) -> str:
     """Titles, versions and states that clear the screen, set the window's title and turn the text round."""
-    return stage.api(Scribbling(ESCAPES, escaped=False))
+    return stage.production(Scribbling(ESCAPES, escaped=False))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails .*HTTP 500")
 def lone_surrogates(stage: Stage) -> str:
     """Texts that no encoding can write down."""
-    return stage.api(Scribbling("\ud800 and \udfff", escaped=True))
+    return stage.production(Scribbling("\ud800 and \udfff", escaped=True))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails .*HTTP 500", whole=True)
 def endless_texts(stage: Stage) -> str:
     """A title, a version and a state of two million characters each."""
-    return stage.api(Scribbling("x" * 2_000_000, escaped=True))
+    return stage.production(Scribbling("x" * 2_000_000, escaped=True))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails .*HTTP 500")
 def markup_in_texts(stage: Stage) -> str:
     """Titles that are scripts, and the end of an XML section."""
-    return stage.api(Scribbling("<script>alert(1)</script>]]>&lol;\x00\x0b\ufffe", escaped=True))
+    return stage.production(Scribbling("<script>alert(1)</script>]]>&lol;\x00\x0b\ufffe", escaped=True))

@@ -8,9 +8,10 @@ from typing import Any
 
 from .stage import Stage, always, hang_up, hostile, plain, read_request, reset
 
-REFUSED = r"refused|nothing listens|cannot be reached|not reach"
-CLOSED = r"connection was closed|connection closed"
-SILENT = r"no answer|timed out|did not end|no connection"
+REFUSED = r"cannot be reached: nothing listens"
+CLOSED = r"does not answer plain HTTP: the connection was closed|cannot be reached"
+NO_CLIENT = r"answers, but not as a WhatsApp Business API client"
+SILENT = r"(does|did) not answer"
 
 
 @hostile(REFUSED)
@@ -99,7 +100,7 @@ def never_reads(stage: Stage) -> str:
     return stage.raw(handler)
 
 
-@hostile(r"100 Continue|interim|broken|no answer|timed out")
+@hostile(NO_CLIENT + ".*interim")
 def continues_for_ever(stage: Stage) -> str:
     """100 Continue, again and again."""
 
@@ -112,7 +113,7 @@ def continues_for_ever(stage: Stage) -> str:
     return stage.raw(handler)
 
 
-@hostile(r"broken|not HTTP|no answer")
+@hostile(NO_CLIENT)
 def switches_protocols(stage: Stage) -> str:
     """101 Switching Protocols, and then binary."""
     return stage.raw(
@@ -123,7 +124,7 @@ def switches_protocols(stage: Stage) -> str:
     )
 
 
-@hostile(r"HTTP/2|broken|not HTTP")
+@hostile(NO_CLIENT + ".*HTTP/2")
 def http2_only(stage: Stage) -> str:
     """Answers with HTTP/2 frames: SETTINGS, then GOAWAY with HTTP_1_1_REQUIRED turned round."""
 
@@ -135,13 +136,13 @@ def http2_only(stage: Stage) -> str:
     return stage.raw(handler)
 
 
-@hostile(r"broken|not HTTP|HTTP/0\.9")
+@hostile(NO_CLIENT + ".*no HTTP")
 def answers_without_a_head(stage: Stage) -> str:
     """HTTP/0.9: a body and nothing else."""
     return stage.raw(always(b'{"health": {"gateway_status": "connected"}}'))
 
 
-@hostile(r"broken|not HTTP")
+@hostile(NO_CLIENT + ".*no HTTP")
 def is_an_ssh_server(stage: Stage) -> str:
     """Another service has the port, and speaks first."""
 

@@ -9,8 +9,8 @@ from typing import Any
 from .stage import Stage, always, hostile, plain, read_request
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-BROKEN = r"broken|not HTTP"
-LONG = r"too long|longer than|larger than|too large|broken|did not end|no answer"
+BROKEN = r"not as a WhatsApp Business API client: it breaks the rules of HTTP"
+LONG = r"not as a WhatsApp Business API client: .*(longer|more) than 64"
 
 
 def flood(stage: Stage, first: bytes, piece: bytes) -> str:
@@ -63,13 +63,13 @@ def two_gigabytes_announced(stage: Stage) -> str:
     return stage.raw(handler)
 
 
-@hostile(r"closed|broken")
+@hostile(r"closed before its announced end")
 def content_length_too_long(stage: Stage) -> str:
     """More is announced than comes."""
     return stage.raw(always(JSON + b"Content-Length: 400\r\n\r\n{}"))
 
 
-@hostile(r"broken|login")
+@hostile(r"its login gives no token")
 def content_length_too_short(stage: Stage) -> str:
     """Less is announced than comes: the rest looks like the next answer."""
     body = b'{"users": [{"token": "abcdef", "expires_after": "2099-01-01 00:00:00+00:00"}]}'
@@ -88,7 +88,7 @@ def content_length_is_no_number(stage: Stage) -> str:
     return stage.raw(always(JSON + b"Content-Length: -2\r\n\r\n{}"))
 
 
-@hostile(r"broken|not HTTP|login")
+@hostile(r"its login gives no token")
 def length_and_chunks(stage: Stage) -> str:
     """Both ways to tell the length, as in request smuggling."""
     body = b"2\r\n{}\r\n0\r\n\r\n"
@@ -101,13 +101,13 @@ def broken_chunks(stage: Stage) -> str:
     return stage.raw(always(JSON + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n"))
 
 
-@hostile(r"broken|closed")
+@hostile(r"closed before its announced end")
 def chunks_cut_off(stage: Stage) -> str:
     """The last chunk never comes."""
     return stage.raw(always(JSON + b"Transfer-Encoding: chunked\r\n\r\n40\r\n{"))
 
 
-@hostile(LONG + r"|compress|gzip|login")
+@hostile(LONG)
 def gzip_bomb(stage: Stage) -> str:
     """A few hundred kilobytes that unpack to 400 MB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
@@ -115,7 +115,7 @@ def gzip_bomb(stage: Stage) -> str:
     return stage.raw(always(plain(bomb, "200 OK", "Content-Encoding: gzip")))
 
 
-@hostile(r"broken|compress|gzip|login")
+@hostile(r"content encoding ends too early")
 def gzip_lie(stage: Stage) -> str:
     """Said to be gzip, and is cut in the middle."""
     return stage.raw(always(plain(gzip.compress(b"{}" * 900)[:-9], "200 OK", "Content-Encoding: gzip")))
@@ -127,7 +127,7 @@ def status_out_of_range(stage: Stage) -> str:
     return stage.raw(always(b"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\n{}"))
 
 
-@hostile(r"999|login|status")
+@hostile(r"login was answered 999")
 def status_999(stage: Stage) -> str:
     """A status that no one knows."""
     return stage.raw(always(plain(b"{}", "999 Who knows")))
@@ -139,7 +139,7 @@ def nul_in_a_header(stage: Stage) -> str:
     return stage.raw(always(JSON + b"X-Nul: a\x00b\r\nContent-Length: 2\r\n\r\n{}"))
 
 
-@hostile(r"redirect")
+@hostile(r"it redirects \(status 30[278]\)")
 def redirects_to_itself(stage: Stage) -> str:
     """307 to the same place."""
 
@@ -150,16 +150,16 @@ def redirects_to_itself(stage: Stage) -> str:
     return stage.raw(handler)
 
 
-@hostile(r"redirect")
+@hostile(r"it redirects \(status 30[278]\)")
 def redirects_elsewhere(stage: Stage) -> str:
     """302 to another server, which must never be asked: it would be given the administrator's password."""
     asked: list[bytes] = []
     elsewhere = stage.raw(lambda connection: asked.append(read_request(connection)))
-    stage.checks.append(lambda: "the redirect was followed" if asked else None)
+    stage.checks.append(lambda _: "the redirect was followed" if asked else None)
     return stage.raw(always(plain(b"", "302 Found", f"Location: {elsewhere}/v1/users/login")))
 
 
-@hostile(r"redirect")
+@hostile(r"it redirects \(status 30[278]\)")
 def redirects_to_a_file(stage: Stage) -> str:
     """308 to a file of the machine that the suite runs on."""
     return stage.raw(always(plain(b"", "308 Permanent Redirect", "Location: file:///etc/passwd")))

@@ -9,9 +9,9 @@ from .core import Core, Reply, Request
 from .port import wire
 from .stage import Stage, hostile
 
-AFTER = ("RESTORE-1", "RESTORE-2", "RESTORE-10", "RESTORE-11")
-ANY = r"inconclusive|non-conformant"
-LIMIT = 30.0
+AFTER = ("RESTORE-2", "RESTORE-10", "RESTORE-11")
+ANY = r"^(inconclusive|non-conformant): "
+LIMIT = 60.0
 
 
 class DiesOnRestore(Core):
@@ -40,31 +40,31 @@ class DiesOnRestore(Core):
         return False
 
 
-@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",))
+@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",), spares=("RESTORE-1",))
 def dies_before_the_import(stage: Stage) -> str:
     """A good restore is read, nothing is done, and the process is gone."""
     return stage.api(DiesOnRestore("read"))
 
 
-@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",))
+@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",), spares=("RESTORE-1",), whole=True)
 def dies_in_the_middle_of_the_import(stage: Stage) -> str:
     """Half of the state is the backup's."""
     return stage.api(DiesOnRestore("half imported"))
 
 
-@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",))
+@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",), spares=("RESTORE-1",))
 def dies_after_the_import(stage: Stage) -> str:
     """All is done, but no answer is given."""
     return stage.api(DiesOnRestore("imported"))
 
 
-@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",))
+@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",), spares=("RESTORE-1",))
 def dies_in_the_head_of_the_answer(stage: Stage) -> str:
     """The answer ends within its head."""
     return stage.api(DiesOnRestore("head"))
 
 
-@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",))
+@hostile(ANY, limit=LIMIT, never_passes=("RESTORE-1",), spares=("RESTORE-1",))
 def dies_in_the_body_of_the_answer(stage: Stage) -> str:
     """The answer ends within its body."""
     return stage.api(DiesOnRestore("body"))
@@ -80,7 +80,7 @@ class NeverBack(Core):
         return kept
 
 
-@hostile(r"come back|came back|not back|did not|start", limit=LIMIT, never_passes=AFTER[1:])
+@hostile("RESTORE-11 fails", limit=LIMIT, never_passes=AFTER, fails=("RESTORE-11",))
 def never_comes_back_after_a_restore(stage: Stage) -> str:
     """The restart command succeeds, and nothing is there."""
     return stage.api(NeverBack())
@@ -102,7 +102,7 @@ class DiesWhileStarting(Core):
         return super().answer(request)
 
 
-@hostile(r"come back|came back|not back|did not|start", limit=LIMIT, never_passes=AFTER[1:])
+@hostile("RESTORE-11 fails", limit=LIMIT, never_passes=AFTER, fails=("RESTORE-11",))
 def dies_at_every_start_after_a_restore(stage: Stage) -> str:
     """It starts, is asked, and dies."""
     return stage.api(DiesWhileStarting())
@@ -125,7 +125,7 @@ class NeverReadyAgain(Core):
         return super().answer(request)
 
 
-@hostile(r"come back|came back|not back|did not|ready|start", limit=LIMIT, never_passes=AFTER[1:])
+@hostile("RESTORE-11 fails", limit=LIMIT, never_passes=AFTER, fails=("RESTORE-11",))
 def uninitialized_for_ever_after_a_restore(stage: Stage) -> str:
     """It comes back, and is never ready."""
     return stage.api(NeverReadyAgain())
@@ -139,22 +139,36 @@ class LocksOut(Core):
         return super().import_backup(state)
 
 
-@hostile(r"log ?in|token|password|come back|did not", limit=LIMIT, never_passes=AFTER[1:])
+@hostile(r"RESTORE-11 fails .*401", limit=LIMIT, never_passes=AFTER)
 def locks_the_administrator_out(stage: Stage) -> str:
     """After a restore no one can log in."""
     return stage.api(LocksOut())
+
+
+FACTORY: dict[str, Any] = {
+    "application": {
+        "callback_persist": False,
+        "callback_backoff_delay_ms": 1,
+        "max_callback_backoff_delay_ms": 2,
+        "media": {"auto_download": []},
+        "webhooks": {"url": "", "max_concurrent_requests": 24},
+        "sent_status": True,
+        "show_security_notifications": False,
+    },
+    "about": "Hey there! I am using WhatsApp.",
+    "business": {"address": "", "description": "", "email": "", "vertical": ""},
+}
 
 
 class Forgets(Core):
     """Restores nothing at all, and says it did."""
 
     def import_backup(self, state: dict[str, Any]) -> Reply:
-        fresh = copy.deepcopy(Core().state)
-        self.state = fresh
+        self.state = copy.deepcopy(FACTORY)
         return Reply(200, b"null", stops=True)
 
 
-@hostile("RESTORE-2", limit=LIMIT, never_passes=("RESTORE-2",))
+@hostile(r"(BACKUP-9|RESTORE-2) fails", limit=LIMIT, never_passes=(), fails=("RESTORE-2",))
 def restores_nothing(stage: Stage) -> str:
     """Every restore is a factory reset."""
     return stage.api(Forgets())
@@ -168,7 +182,14 @@ class TakesAnything(Core):
         return Reply(200, b"null", stops=True) if request.is_restore else reply
 
 
-@hostile("RESTORE-5", limit=LIMIT, never_passes=("RESTORE-5", "RESTORE-6", "ACCESS-3"))
+@hostile(
+    r"ACCESS-3 fails",
+    "--wa-max-restores",
+    "40",
+    limit=LIMIT,
+    never_passes=(),
+    fails=("RESTORE-5", "RESTORE-6", "ACCESS-3"),
+)
 def restores_whatever_comes(stage: Stage) -> str:
     """Wrong passwords, damaged data, no token: 200, and down it goes."""
     return stage.api(TakesAnything())
@@ -181,7 +202,7 @@ class RefusesAll(Core):
         return Reply.error(500, 1014, "Internal error")
 
 
-@hostile(r"RESTORE-\d", limit=LIMIT, never_passes=AFTER)
+@hostile(r"RESTORE-8 fails", limit=LIMIT, never_passes=AFTER)
 def refuses_every_restore(stage: Stage) -> str:
     """500 for its own backup with its own password."""
     return stage.api(RefusesAll())
@@ -199,7 +220,7 @@ class Hangs(Core):
         return reply
 
 
-@hostile(ANY, limit=45, never_passes=("RESTORE-1",))
+@hostile(ANY, limit=60.0, never_passes=("RESTORE-1",))
 def restore_that_never_ends(stage: Stage) -> str:
     """A good restore holds the line for ever."""
     core = Hangs()

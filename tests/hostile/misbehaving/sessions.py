@@ -12,8 +12,8 @@ from .core import Core, Reply, Request
 from .port import wire
 from .stage import Stage, hostile
 
-LOGIN = r"log ?in|token|password"
-NEVER = ("BACKUP-1", "ACCESS-1", "ACCESS-2", "ACCESS-5")
+ANY = r"^(inconclusive|non-conformant): "
+UNTESTED = r"^inconclusive: \d+ of \d+ MUST clauses are not tested"
 
 
 class Answering(Core):
@@ -45,7 +45,7 @@ def token_is(token: object) -> Any:
     return lambda core, request: Reply.json(body) if login(request) else None
 
 
-@hostile(r"no answer|timed out|log ?in")
+@hostile("did not answer the login")
 def login_that_never_ends(stage: Stage) -> str:
     """The login is read and never answered; everything else is."""
 
@@ -53,61 +53,61 @@ def login_that_never_ends(stage: Stage) -> str:
         if login(request):
             stage.over.wait(30)
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(LOGIN, never_passes=NEVER)
+@hostile(r"refuses the administrator.s password")
 def login_refused(stage: Stage) -> str:
     """The password is wrong."""
-    return stage.api(
+    return stage.production(
         Answering(lambda core, request: login(request) and Reply.error(401, 1005, "Access denied"))
     )
 
 
-@hostile(LOGIN, never_passes=NEVER)
+@hostile("factory password")
 def login_wants_another_password_for_ever(stage: Stage) -> str:
     """1024 Password Change Required, also after the change."""
     refusal = Reply.error(401, 1024, "Password Change Required")
-    return stage.api(Answering(lambda core, request: login(request) and refusal))
+    return stage.production(Answering(lambda core, request: login(request) and refusal))
 
 
-@hostile(LOGIN, never_passes=NEVER)
+@hostile("its login gives no token")
 def login_without_a_token(stage: Stage) -> str:
     """200, and no token in it."""
-    return stage.api(Answering(lambda core, request: login(request) and Reply.json({"users": []})))
+    return stage.production(Answering(lambda core, request: login(request) and Reply.json({"users": []})))
 
 
-@hostile(LOGIN, never_passes=NEVER)
+@hostile("its login gives no token")
 def token_of_another_type(stage: Stage) -> str:
     """The token is an object."""
-    return stage.api(Answering(token_is({"a": 1})))
+    return stage.production(Answering(token_is({"a": 1})))
 
 
-@hostile(LOGIN + "|header|character", never_passes=NEVER)
+@hostile("without a usable token")
 def token_with_a_line_break(stage: Stage) -> str:
     """The token would add a header to each request."""
-    return stage.api(Answering(token_is("abc\r\nX-Admin: yes")))
+    return stage.production(Answering(token_is("abc\r\nX-Admin: yes")))
 
 
-@hostile(LOGIN + "|header|character", never_passes=NEVER)
+@hostile("without a usable token")
 def token_beyond_ascii(stage: Stage) -> str:
     """The token cannot be put into a header."""
-    return stage.api(Answering(token_is("t\u00f6k\u20ac\ud800n")))
+    return stage.production(Answering(token_is("t\u00f6k\u20ac\ud800n")))
 
 
-@hostile(LOGIN + "|431|closed|broken|answer", never_passes=NEVER)
+@hostile("without a usable token")
 def token_of_ten_megabytes(stage: Stage) -> str:
     """The token is longer than any header may be."""
-    return stage.api(Answering(token_is("a" * 10_000_000)))
+    return stage.production(Answering(token_is("a" * 10_000_000)))
 
 
-@hostile(r"401|token|log ?in", never_passes=NEVER)
+@hostile(r"401|token")
 def tokens_that_never_hold(stage: Stage) -> str:
     """Every login is good, and no token is."""
-    return stage.api(Answering(after_login(Reply.error(401, 1005, "Access denied"))))
+    return stage.production(Answering(after_login(Reply.error(401, 1005, "Access denied"))))
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(UNTESTED, never_passes=(), whole=True)
 def tokens_that_hold_once(stage: Stage) -> str:
     """A token is good for one request."""
 
@@ -117,10 +117,10 @@ def tokens_that_hold_once(stage: Stage) -> str:
             core.tokens.clear()
         return reply
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"50[0-9]", never_passes=NEVER)
+@hostile(r"50[0-9]")
 def storm_of_5xx(stage: Stage) -> str:
     """500, 502, 503 and 504 in turn, with a proxy's page."""
     statuses = (500, 502, 503, 504)
@@ -129,14 +129,14 @@ def storm_of_5xx(stage: Stage) -> str:
     def special(core: Core, request: Request) -> Reply:
         return Reply(statuses[core.asked % 4], page, {"Content-Type": "text/html"})
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"50[0-9]|BACKUP-1")
+@hostile(r"is not ready: .* 50[0-9]")
 def storm_of_5xx_after_the_login(stage: Stage) -> str:
     """The same once the login is done."""
     statuses = (500, 502, 504)
-    return stage.api(
+    return stage.production(
         Answering(
             lambda core, request: (
                 None if login(request) else Reply.error(statuses[core.asked % 3], 1000, "No")
@@ -145,31 +145,31 @@ def storm_of_5xx_after_the_login(stage: Stage) -> str:
     )
 
 
-@hostile(r"inconclusive|non-conformant", limit=30)
+@hostile(r"is not ready: .* 500|BACKUP-1 fails")
 def every_third_answer_is_a_500(stage: Stage) -> str:
     """A storm that comes and goes."""
-    return stage.api(
+    return stage.production(
         Answering(
             lambda core, request: Reply.error(500, 1000, "Generic error") if core.asked % 3 == 0 else None
         )
     )
 
 
-@hostile(r"503|ready|start", never_passes=NEVER)
+@hostile(r"is not ready: .* 503")
 def never_ready(stage: Stage) -> str:
     """503 for ever, with the login answered."""
-    return stage.api(Answering(after_login(Reply.error(503, 1011, "Service not ready"))))
+    return stage.production(Answering(after_login(Reply.error(503, 1011, "Service not ready"))))
 
 
-@hostile(r"429|too many|rate", never_passes=NEVER)
+@hostile(r"429")
 def too_many_requests_for_ever(stage: Stage) -> str:
     """429, and to be asked again in ten years."""
     reply = Reply.error(429, 1015, "Too many requests")
     reply.headers["Retry-After"] = "315360000"
-    return stage.api(Answering(lambda core, request: reply))
+    return stage.production(Answering(lambda core, request: reply))
 
 
-@hostile(r"429|too many|rate|BACKUP-1")
+@hostile(r"BACKUP-1 .*429", whole=True)
 def retry_after_nonsense(stage: Stage) -> str:
     """429 with a Retry-After that no one can read, for backups."""
     values = count()
@@ -182,19 +182,19 @@ def retry_after_nonsense(stage: Stage) -> str:
         reply.headers["Retry-After"] = nonsense[next(values) % len(nonsense)]
         return reply
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"1017|primary master|inconclusive|non-conformant")
+@hostile(r"BACKUP-1 .*1017", whole=True)
 def never_the_primary_master(stage: Stage) -> str:
     """1017 for every backup and restore."""
     reply = Reply.error(400, 1017, "Not Primary Master")
-    return stage.api(
+    return stage.production(
         Answering(lambda core, request: reply if re.search("backup|restore", request.path) else None)
     )
 
 
-@hostile(r"inconclusive|non-conformant", limit=30, never_passes=())
+@hostile(ANY, never_passes=(), limit=60.0)
 def health_that_flaps(stage: Stage) -> str:
     """Another state at every look."""
     states = ("connected", "connecting", "disconnected", "uninitialized", "unregistered")
@@ -204,10 +204,10 @@ def health_that_flaps(stage: Stage) -> str:
             return None
         return Reply.json({"health": {"gateway_status": states[core.asked % 5]}})
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"health|inconclusive|non-conformant", never_passes=())
+@hostile("/v1/health is answered without a JSON object")
 def health_of_no_known_kind(stage: Stage) -> str:
     """A state that does not exist, and nodes that are none."""
     bodies = (
@@ -216,22 +216,22 @@ def health_of_no_known_kind(stage: Stage) -> str:
         {"health": "OK"},
         [],
     )
-    return stage.api(
+    return stage.production(
         Answering(
             lambda core, request: Reply.json(bodies[core.asked % 4]) if request.path == "/v1/health" else None
         )
     )
 
 
-@hostile(r"inconclusive|non-conformant", never_passes=())
-def health_of_a_hundred_thousand_nodes(stage: Stage) -> str:
+@hostile(ANY, never_passes=())
+def health_of_twenty_thousand_nodes(stage: Stage) -> str:
     """A setup beyond all size."""
-    nodes = {f"host-{i}:{i:012x}": {"gateway_status": "connected", "role": "coreapp"} for i in range(100_000)}
+    nodes = {f"host-{i}:{i:012x}": {"gateway_status": "connected", "role": "coreapp"} for i in range(20_000)}
     reply = Reply.json({"health": nodes})
-    return stage.api(Answering(lambda core, request: reply if request.path == "/v1/health" else None))
+    return stage.production(Answering(lambda core, request: reply if request.path == "/v1/health" else None))
 
 
-@hostile(r"clock|inconclusive|non-conformant", never_passes=())
+@hostile(UNTESTED, tells=r"clock is \d+ years behind", never_passes=())
 def clock_years_off(stage: Stage) -> str:
     """It is 1987 there, and all tokens ran out in 1970."""
 
@@ -244,10 +244,10 @@ def clock_years_off(stage: Stage) -> str:
             reply.content = json.dumps(body).encode()
         return reply
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"inconclusive|non-conformant", never_passes=())
+@hostile(UNTESTED, never_passes=())
 def dates_that_are_none(stage: Stage) -> str:
     """Dates that no calendar has."""
 
@@ -260,7 +260,7 @@ def dates_that_are_none(stage: Stage) -> str:
             reply.content = json.dumps(body).encode()
         return reply
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
 class OneBehind(Core):
@@ -274,10 +274,10 @@ class OneBehind(Core):
             return reply or Reply.json({})
 
 
-@hostile(r"log ?in|token|inconclusive|non-conformant")
+@hostile(r"refuses the administrator|gives no token")
 def answers_of_the_previous_request(stage: Stage) -> str:
     """Every answer belongs to the request before."""
-    return stage.api(OneBehind())
+    return stage.production(OneBehind())
 
 
 class OneBehindAfterLogin(OneBehind):
@@ -287,10 +287,10 @@ class OneBehindAfterLogin(OneBehind):
         return self.proper(request) if login(request) else super().answer(request)
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails|not as a WhatsApp", whole=True)
 def answers_of_the_previous_request_after_the_login(stage: Stage) -> str:
     """Only logins get their own answer."""
-    return stage.api(OneBehindAfterLogin())
+    return stage.production(OneBehindAfterLogin())
 
 
 class Unasked(Core):
@@ -303,17 +303,17 @@ class Unasked(Core):
         return True
 
 
-@hostile(r"inconclusive|non-conformant", never_passes=())
+@hostile(ANY, never_passes=(), whole=True)
 def answers_no_one_asked_for(stage: Stage) -> str:
     """Two answers for each request on one connection."""
-    return stage.api(Unasked())
+    return stage.production(Unasked())
 
 
-@hostile(r"inconclusive|non-conformant")
+@hostile(r"BACKUP-1 fails", fails=("BACKUP-1",))
 def backup_of_nothing(stage: Stage) -> str:
     """`data` is an empty string."""
     reply = Reply.json({"settings": {"data": ""}})
-    return stage.api(
+    return stage.production(
         Answering(
             lambda core, request: (
                 reply if request.path.endswith("/backup") and _signed(core, request) else None
@@ -322,7 +322,7 @@ def backup_of_nothing(stage: Stage) -> str:
     )
 
 
-@hostile(r"inconclusive|non-conformant", never_passes=(), limit=30)
+@hostile(ANY, never_passes=(), limit=60.0)
 def backup_of_forty_megabytes(stage: Stage) -> str:
     """`data` is longer than anyone can want."""
 
@@ -330,10 +330,10 @@ def backup_of_forty_megabytes(stage: Stage) -> str:
         def seal(self, password: str, plain: bytes) -> str:
             return super().seal(password, plain) + "=" * 40_000_000
 
-    return stage.api(Huge())
+    return stage.production(Huge())
 
 
-@hostile(r"BACKUP-4|inconclusive|non-conformant", never_passes=("BACKUP-4",))
+@hostile("BACKUP-4 fails", never_passes=(), fails=("BACKUP-4",))
 def backup_with_the_password_in_it(stage: Stage) -> str:
     """Not encrypted at all: the password stands in front of the settings."""
 
@@ -347,10 +347,10 @@ def backup_with_the_password_in_it(stage: Stage) -> str:
                 raise ValueError
             return str(plain).encode()
 
-    return stage.api(Open())
+    return stage.production(Open())
 
 
-@hostile(r"inconclusive|non-conformant", never_passes=("ROBUST-4",))
+@hostile(ANY, never_passes=("ROBUST-4",), whole=True)
 def echoes_every_secret(stage: Stage) -> str:
     """The whole request stands in the details of every refusal, the authorization in a header."""
 
@@ -363,20 +363,20 @@ def echoes_every_secret(stage: Stage) -> str:
         echo.headers["X-Echo"] = re.sub(r"[^ -~]", "?", told)[:3000]
         return echo
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"inconclusive|non-conformant", "--wa-budget", "5", limit=45, never_passes=())
+@hostile(ANY, "--wa-budget", "5", never_passes=(), limit=60.0)
 def every_answer_is_late(stage: Stage) -> str:
     """Each answer takes a good part of its limit."""
 
     def special(core: Core, request: Request) -> None:
         time.sleep(0.15)
 
-    return stage.api(Answering(special))
+    return stage.production(Answering(special))
 
 
-@hostile(r"inconclusive|non-conformant|no answer", never_passes=())
+@hostile(r"connection refused|not serving|not connected", never_passes=())
 def lost_in_the_middle(stage: Stage) -> str:
     """After 25 requests it is gone for good."""
 
@@ -385,10 +385,10 @@ def lost_in_the_middle(stage: Stage) -> str:
             core.port.end()
 
     core = Answering(special)
-    return stage.port(core).url
+    return stage.production(core)
 
 
-@hostile(r"inconclusive|non-conformant|no answer", never_passes=())
+@hostile(r"no answer|timed out|not answer", never_passes=(), limit=60.0)
 def silent_from_the_middle(stage: Stage) -> str:
     """After 25 requests it accepts and says nothing."""
 
@@ -396,10 +396,10 @@ def silent_from_the_middle(stage: Stage) -> str:
         if core.asked > 25:
             stage.over.wait(60)
 
-    return stage.port(Answering(special)).url
+    return stage.production(Answering(special))
 
 
-@hostile(r"inconclusive|non-conformant", never_passes=("ACCESS-2",))
+@hostile(ANY, never_passes=("ACCESS-2",))
 def users_that_cannot_log_in(stage: Stage) -> str:
     """Accounts are made, and do not exist."""
 
@@ -411,7 +411,7 @@ def users_that_cannot_log_in(stage: Stage) -> str:
     return stage.api(Answering(special))
 
 
-@hostile(r"ACCESS-1", never_passes=("ACCESS-1", "ACCESS-3", "BACKUP-5"), fails=("ACCESS-1",))
+@hostile("ACCESS-1 fails", never_passes=("BACKUP-5",), fails=("ACCESS-1",), whole=True)
 def says_yes_to_everything(stage: Stage) -> str:
     """200 with every member that anyone might want, whoever asks."""
     body = {
@@ -434,7 +434,7 @@ def says_yes_to_everything(stage: Stage) -> str:
         "contacts": [],
         "messages": [{"id": "yes"}],
     }
-    return stage.api(Answering(lambda core, request: Reply.json(body)))
+    return stage.production(Answering(lambda core, request: Reply.json(body)))
 
 
 def _signed(core: Core, request: Request) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import socket
 import ssl
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,31 +27,29 @@ RESTART = Path(__file__).with_name("restart.py")
 class Case:
     """A misbehaving client, and what a run against it must say.
 
-    `says`: a pattern (case ignored) that some line of the terminal must match; `options`: more options of the
-    run; `limit`: seconds within which it must end; `never_passes`: clauses whose verdict must not be pass;
-    `fails`: clauses that must be red; `spares`: clauses that must not be red.
+    `says`: a pattern that the terminal's last line must match, `tells`: one that any of its lines must match;
+    `limit`: seconds within which it must end; `never_passes`: clauses whose verdict must not be pass;
+    `fails`: clauses that must be red; `spares`: clauses that must not be red; `whole`: whether the tests of
+    robustness, which take the most time, are run, too.
     """
 
     name: str
     start: Callable[[Stage], str]
     says: str
     options: tuple[str, ...] = ()
-    limit: float = 15.0
+    tells: str = ""
+    limit: float = 30.0
     never_passes: tuple[str, ...] = ("BACKUP-1",)
     fails: tuple[str, ...] = ()
     spares: tuple[str, ...] = ()
+    whole: bool = False
 
 
 CASES: dict[str, Case] = {}
 
 
 def hostile(
-    says: str,
-    *options: str,
-    limit: float = 15.0,
-    never_passes: Iterable[str] = ("BACKUP-1",),
-    fails: Iterable[str] = (),
-    spares: Iterable[str] = (),
+    says: str, *options: str, **facts: Any
 ) -> Callable[[Callable[[Stage], str]], Callable[[Stage], str]]:
     """Puts the decorated function on the list of cases; see Case."""
 
@@ -58,9 +57,7 @@ def hostile(
         name = start.__name__
         if name in CASES:
             raise ValueError(f"two misbehaving clients are called {name}")
-        CASES[name] = Case(
-            name, start, says, options, limit, tuple(never_passes), tuple(fails), tuple(spares)
-        )
+        CASES[name] = Case(name, start, says, options, **facts)
         return start
 
     return register
@@ -70,13 +67,13 @@ def hostile(
 class Stage:
     """What one case started; everything ends with `close`.
 
-    `options` are those that only the running case knows (a port, a file); `checks` are asked after the run:
-    each returns a complaint or None.
+    `options` are those that only the running case knows (a port, a file); `checks` are asked after the run,
+    with all that the terminal showed: each returns a complaint or None.
     """
 
     folder: Path
     options: list[str] = field(default_factory=list)
-    checks: list[Callable[[], str | None]] = field(default_factory=list)
+    checks: list[Callable[[str], str | None]] = field(default_factory=list)
     closers: list[Callable[[], None]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -124,10 +121,24 @@ class Stage:
         scheme = "http" if context is None else "https"
         return f"{scheme}://127.0.0.1:{self.listen(handler, context)}"
 
+    def production(self, core: Core) -> str:
+        """The address of a mostly normal API that the run may not change."""
+        return self.port(core).url
+
     def api(self, core: Core, context: ssl.SSLContext | None = None) -> str:
         """The address of a mostly normal API, which the run may restore on and start again."""
         port = self.port(core, context)
         self.restartable(port.start_again)
+        before, users = copy.deepcopy(core.state), set(core.users)
+
+        def left_alone(terminal: str) -> str | None:
+            if core.state != before and "could not be put back" not in terminal:
+                return "the client is not as it was before, and nothing was said"
+            if set(core.users) != users and "delete the accounts" not in terminal:
+                return "accounts were left on the client, and nothing was said"
+            return None
+
+        self.checks.append(left_alone)
         return port.url
 
     def port(self, core: Core, context: ssl.SSLContext | None = None) -> Port:
