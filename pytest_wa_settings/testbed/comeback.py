@@ -134,7 +134,7 @@ def _serve(client: Client, registered: bool | None, *, settle: float) -> bool:
                 client.habits.needs_start = True
                 started, down_since = True, None
                 deadline = time.monotonic() + client.testbed.ready_timeout
-        if now > deadline:
+        if now > deadline and serving_since is None:
             return False
         time.sleep(pause)
         pause = min(2 * pause, 0.03 if client.managed else 0.25)

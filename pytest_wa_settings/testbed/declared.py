@@ -302,7 +302,7 @@ class DeclaredTestbed(Testbed):
             )
             return problem, "add `reset` to its entry in clients.toml"
         declared = "clients.toml" if self._settings.config else "a clients.toml and give it with --wa-config"
-        odd = "" if setup == self._default_setup and of_state else f" with {setup_text(setup)}"
+        odd = "" if setup == self._default_setup else f" with {setup_text(setup)}"
         version = f" of version {need.version}" if need.version else ""
         kind = f"{need.state} client{odd}{version}"
         return f"no {kind} is declared", f"add one to {declared}"

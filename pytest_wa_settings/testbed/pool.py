@@ -87,7 +87,8 @@ class Pool:
                 self._read(deadline)
             answer = self._answers.pop(number)
         if "error" in answer:
-            raise PoolError(f"the reference client's pool: {str(answer['error'])[:300]}", _REMEDY)
+            problem, _, remedy = str(answer["error"])[:300].partition(". ")
+            raise PoolError(f"the reference client: {problem.rstrip('.')}", remedy.rstrip(".") or _REMEDY)
         return answer
 
     def ask(self, op: str, *, timeout: float = _ANSWER_WITHIN, **members: object) -> dict[str, Any]:

@@ -1,0 +1,379 @@
+"""Declared clients are leased as they are, used as sparingly as they must be, and put back at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_client import FakeClient
+
+from pytest_wa_settings.testbed import Client, Need, Settings, TestbedError, Unavailable, open_testbed
+from pytest_wa_settings.testbed.declared import DeclaredTestbed
+
+Fake = Callable[..., FakeClient]
+Declare = Callable[..., DeclaredTestbed]
+Command = Callable[[Callable[[], None]], str]
+PASSWORD = "backup-password"
+NEW = {"state": "unregistered"}
+
+
+def restore(client: Client, data: str | None = None) -> None:
+    assert client.restore(PASSWORD, data or client.backup(PASSWORD).data).ok
+    client.come_back()
+
+
+def safety_files(home: Path) -> list[Path]:
+    return list(home.glob("wa-settings/*.json"))
+
+
+# what is offered
+
+
+def test_a_lease_hands_out_the_same_client_shared_and_exclusive(fake: Fake, declare: Declare) -> None:
+    testbed = declare(fake())
+    with testbed.lease(Need()) as shared:
+        pass
+    with testbed.lease(Need(exclusive=True)) as exclusive:
+        assert exclusive is shared
+
+
+def test_leases_that_overlap_are_of_different_clients(fake: Fake, declare: Declare) -> None:
+    testbed = declare(fake(), fake())
+    with testbed.lease(Need()) as one, testbed.lease(Need()) as other:
+        assert one is not other
+        with (
+            pytest.raises(Unavailable, match="one more registered client at the same time"),
+            testbed.lease(Need()),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("need", "why"),
+    [
+        (Need(), None),
+        (Need("unregistered"), "no unregistered client is declared; add one to a clients.toml and give it"),
+        (Need(shards=2), "no registered client with 2 shards is declared"),
+        (Need(version="2.31.3"), "no registered client of version 2.31.3 is declared"),
+        (Need(shards=1, multiconnect=False), None),
+        (Need(version="v2.57.2"), None),
+    ],
+)
+def test_what_is_not_declared_is_told_with_what_to_add(
+    fake: Fake, declare: Declare, need: Need, why: str | None
+) -> None:
+    testbed = declare(fake())
+    testbed.preflight()
+    told = testbed.why_not(need)
+    assert (told is None) if why is None else told is not None and told.startswith(why)
+
+
+def test_the_default_client_is_the_first_registered_one(fake: Fake, declare: Declare) -> None:
+    cluster = (fake(), {"shards": 4, "multiconnect": True})
+    testbed = declare((fake(registered=False), NEW), cluster, fake())
+    with testbed.lease(Need()) as client:
+        assert (client.name, client.setup) == ("client 2", (4, True))
+    assert testbed.shard_setups == ((1, False), (4, True))
+
+
+@pytest.mark.parametrize(
+    ("keys", "profile"),
+    [({}, "full"), ({"may_restore": False}, "backup"), ({"profile": "restore"}, "restore")],
+)
+def test_the_profile_is_full_where_restores_are_allowed(
+    fake: Fake, declare: Declare, keys: dict[str, Any], profile: str
+) -> None:
+    assert declare(fake(), **keys).profile == profile
+
+
+def test_in_profile_backup_nothing_is_restored_even_where_it_may_be(fake: Fake, declare: Declare) -> None:
+    with declare(fake(), profile="backup").lease(Need()) as client:
+        assert not client.may_restore
+
+
+def test_one_restore_is_kept_for_putting_the_client_back(fake: Fake, declare: Declare) -> None:
+    testbed = declare(fake(), max_restores=20)
+    testbed.preflight()
+    assert testbed.restores_left == 19
+
+
+def test_two_runs_do_not_use_one_client_at_once(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    testbed = declare(one)
+    with pytest.raises(TestbedError, match="another run is using"):
+        declare(one)
+    testbed.close()
+    assert declare(one).preflight()
+
+
+def test_a_testbed_that_cannot_open_lets_go_of_what_it_held(
+    fake: Fake, declare: Declare, tmp_path: Path
+) -> None:
+    one = fake()
+    with pytest.raises(TestbedError):
+        declare(one, (fake(), {"url": "https://127.0.0.1:1", "ca": tmp_path / "none.pem"}))
+    assert declare(one).preflight()
+
+
+def test_an_address_alone_is_a_testbed(fake: Fake) -> None:
+    one = fake()
+    testbed = open_testbed(Settings(url=one.url, admin_password=one.password, allow_restore=True))
+    testbed.open()
+    try:
+        testbed.preflight()
+        assert (testbed.name, testbed.managed, testbed.profile) == (one.url.partition("//")[2], False, "full")
+        assert testbed.clients_info()[0]["version"] == "2.57.2"
+    finally:
+        testbed.close()
+
+
+# unregistered clients
+
+
+def test_an_unregistered_client_without_reset_is_used_once(fake: Fake, declare: Declare) -> None:
+    testbed = declare(fake(), (fake(registered=False), NEW))
+    with testbed.lease(Need()) as old:
+        data = old.backup(PASSWORD).data
+    with testbed.lease(Need("unregistered")) as new:
+        assert new.restore("wrong", data).status == 400
+    with testbed.lease(Need("unregistered", consumes=True)) as new:
+        restore(new, data)
+    why = testbed.why_not(Need("unregistered"))
+    assert why == (
+        "the unregistered client client 2 was restored on already, and cannot be reset; "
+        "add `reset` to its entry in clients.toml"
+    )
+    with pytest.raises(Unavailable, match="cannot be reset"), testbed.lease(Need("unregistered")):
+        pass
+    assert "client 2 is registered now" in "\n".join(testbed.close())
+
+
+def test_an_unregistered_client_with_reset_is_used_again(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    machine = fake(registered=False)
+    testbed = declare(fake(), (machine, {**NEW, "reset": command(machine.reset)}))
+    with testbed.lease(Need()) as old:
+        data = old.backup(PASSWORD).data
+    for _ in range(2):
+        with testbed.lease(Need("unregistered", consumes=True)) as new:
+            restore(new, data)
+            assert new.state == "registered"
+    testbed.close()
+    assert not machine.registered
+
+
+def test_a_client_that_lost_its_number_is_reset_before_its_next_use(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    one = fake()
+    testbed = declare((one, {"reset": command(one.reset)}))
+    testbed.preflight()
+    one.status = "disconnected"
+    with testbed.lease(Need()) as client:
+        assert client.serves(registered=True)
+
+
+def test_without_a_reset_the_safety_backup_gets_a_lost_number_back(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one, ready_timeout=0.5)
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+    one.status = "disconnected"
+    with testbed.lease(Need()) as client:
+        assert client.serves(registered=True)
+    assert len(one.restored) == 2
+
+
+def test_a_client_that_is_gone_costs_its_limit_once_only(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.4)
+    testbed.preflight()
+    one.down = True
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="is not connected any more"), testbed.lease(Need()):
+            pass
+        before = len(one.seen)
+    assert len(one.seen) - before < 5
+    one.start()
+    with testbed.lease(Need()) as client:
+        assert client.serves(True)
+
+
+# putting back
+
+
+def test_the_state_before_the_run_is_put_back(fake: Fake, declare: Declare, state_home: Path) -> None:
+    one, told = fake(), []
+    one.after_restore = "blinks"
+    before = dict(one.settings)
+    testbed = declare(one, settings=Settings(url="http://x", say=told.append))
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+        (file,) = safety_files(state_home)
+        restore(client)
+    assert testbed.close() == ["client 1 was put back as it was before the run"]
+    assert one.settings == before
+    assert len(one.restored) == 2
+    assert safety_files(state_home) == []
+    assert told == [f"the state of client 1 before the run, and its password, are in {file}"]
+
+
+def test_settings_that_a_merging_restore_leaves_are_set_back(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+        one.settings["on_call_pager"] = "15550002222"  # as if it had outlived the restore
+        client.ask("PATCH", "/v1/settings/application", json={"on_call_pager": "15550002222"})
+    testbed.close()
+    assert one.settings.get("on_call_pager", "") == ""
+
+
+def test_without_restores_only_settings_are_set_back(fake: Fake, declare: Declare, state_home: Path) -> None:
+    one = fake()
+    testbed = declare(one, may_restore=False)
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+    assert testbed.close() == []
+    assert one.settings["heartbeat_interval"] == 5
+    assert (one.restored, safety_files(state_home)) == ([], [])
+
+
+def test_a_client_that_was_only_read_is_left_alone(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        client.backup(PASSWORD)
+    before = len(one.seen)
+    assert testbed.close() == []
+    assert len(one.seen) == before
+
+
+def test_a_client_that_cannot_be_put_back_is_the_last_word(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+    one.refuses_restores = True
+    lines = testbed.close()
+    (file,) = safety_files(state_home)
+    assert "client 1 could not be put back" in lines[0]
+    assert "refused its own safety backup (status 400)" in lines[0]
+    assert str(file) in lines[1]
+    assert "curl" in lines[3]
+    assert testbed.close() == lines
+
+
+def test_a_client_that_went_away_is_the_last_word(fake: Fake, declare: Declare, state_home: Path) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.3)
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.restore(PASSWORD, client.backup(PASSWORD).data)
+    lines = testbed.close()
+    assert "client 1 could not be put back" in lines[0]
+    assert len(safety_files(state_home)) == 1
+
+
+def test_a_reset_puts_back_what_a_restore_cannot(fake: Fake, declare: Declare, command: Command) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare((one, {"reset": command(one.reset)}))
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+    one.refuses_restores = True
+    (line,) = testbed.close()
+    assert "was put back by its reset command" in line
+
+
+def test_a_run_that_is_broken_off_puts_the_client_back(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one)
+
+    def broken_off() -> None:
+        with testbed.lease(Need(exclusive=True)) as client:
+            client.restore(PASSWORD, client.backup(PASSWORD).data)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    assert testbed.close() == ["client 1 was put back as it was before the run"]
+    assert safety_files(state_home) == []
+
+
+def test_an_interrupt_while_it_is_put_back_leaves_the_last_words(
+    fake: Fake, declare: Declare, state_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = fake(), fake()
+    one.after_restore = other.after_restore = "blinks"
+    testbed = declare(one, other)
+    with testbed.lease(Need()) as first, testbed.lease(Need()) as second:
+        restore(first)
+        restore(second)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(first.driver, "restore", interrupted)
+    lines = testbed.close()
+    assert "client 1 could not be put back as it was before the run: the run was ended meanwhile" in lines[0]
+    assert any("client 2 was put back" in line for line in lines)
+    assert len(safety_files(state_home)) == 1
+
+
+def test_accounts_that_the_suite_made_are_deleted(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.users["agent"] = "agent-password"
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        client.user_token()
+        client.driver.create_user("wa-own", "aA1!aaaaaaa")
+    assert len(one.users) == 3
+    assert testbed.close() == []
+    assert list(one.users) == ["agent"]
+
+
+def test_an_account_that_stays_is_told(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        client.driver.create_user("wa-own", "aA1!aaaaaaa")
+    one.scripted["DELETE /v1/users/wa-own"] = [(500, {}, {})]
+    one.scripted["GET /v1/users/wa-own"] = [(200, {}, {})]
+    assert testbed.close() == ["client 1: delete the accounts wa-own by hand"]
+
+
+def test_nothing_is_left_running(fake: Fake, declare: Declare) -> None:
+    before = set(threading.enumerate())
+    testbed = declare(fake())
+    assert testbed.webhook is not None
+    testbed.webhook.url("/")
+    testbed.close()
+    ours = [thread for thread in set(threading.enumerate()) - before if thread.name == "wa-webhook"]
+    for thread in ours:
+        thread.join(2)
+    assert not [thread for thread in ours if thread.is_alive()]
+
+
+def test_secrets_do_not_reach_the_recorder(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.user_token()
+        restore(client)
+    testbed.close()
+    record = "\n".join(str(exchange) for exchange in testbed.recorder.exchanges)
+    secrets = {one.password, PASSWORD, *one.restored, *one.tokens}
+    assert [secret for secret in secrets if secret in record] == []

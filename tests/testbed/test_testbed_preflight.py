@@ -1,0 +1,242 @@
+"""What is wrong around a client is told in one clear sentence before the first test, with a remedy."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from fake_client import ADMIN_PASSWORD, FakeClient, busy
+
+from pytest_wa_settings.testbed import TestbedError
+from pytest_wa_settings.testbed.declared import DeclaredTestbed
+
+Fake = Callable[..., FakeClient]
+Declare = Callable[..., DeclaredTestbed]
+HTML = {"Content-Type": "text/html"}
+PAGE = b"<!doctype html><title>hello</title>"
+
+
+def refused(testbed: DeclaredTestbed) -> TestbedError:
+    with pytest.raises(TestbedError) as caught:
+        testbed.preflight()
+    return caught.value
+
+
+@pytest.fixture
+def tls() -> tuple[trustme.CA, ssl.SSLContext]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return authority, context
+
+
+def test_a_good_client_gives_one_line_of_what_was_found(fake: Fake, declare: Declare) -> None:
+    testbed = declare(fake(), may_restore=False, may_change=False)
+    line, promise = testbed.preflight()
+    assert "client 1: http://127.0.0.1:" in line
+    assert "version 2.57.2, connected, a single instance, slowest answer" in line
+    assert promise.startswith("nothing will be restored, and no setting changed")
+    assert testbed.latency > 0
+
+
+def test_the_preflight_changes_nothing(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    declare(one).preflight()
+    assert {call for call in one.seen if not call.startswith("GET")} == {"POST /v1/users/login"}
+
+
+def test_what_was_not_declared_is_filled_in(fake: Fake, declare: Declare) -> None:
+    new, cluster = fake(registered=False), fake()
+    cluster.nodes = {"a:1": "connected", "b:1": "disconnected"}
+    testbed = declare(fake(), new, cluster)
+    testbed.preflight()
+    assert [info["state"] for info in testbed.clients_info()] == ["registered", "unregistered", "registered"]
+    assert testbed.shard_setups == ((1, False), (1, True))
+    assert testbed.versions == ("2.57.2",)
+    assert testbed.warnings() == ["client 3 runs in multiconnect: add `shards` for the shard clauses"]
+
+
+def test_a_closed_port_is_told(fake: Fake, declare: Declare) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        error = refused(declare((fake(), {"url": url})))
+    assert f"{url} cannot be reached" in error.problem
+    assert "nothing listens" in error.problem
+    assert "check the address" in error.remedy
+
+
+def test_an_untrusted_certificate_names_both_options(
+    fake: Fake, declare: Declare, tls: tuple[trustme.CA, ssl.SSLContext]
+) -> None:
+    error = refused(declare(fake(context=tls[1])))
+    assert error.problem.startswith("no TLS connection to https://127.0.0.1")
+    assert "--wa-ca FILE" in error.remedy
+    assert "--wa-insecure" in error.remedy
+
+
+@pytest.mark.parametrize("trust", ["ca", "verify"])
+def test_a_certificate_that_is_declared_is_accepted(
+    fake: Fake, declare: Declare, tls: tuple[trustme.CA, ssl.SSLContext], tmp_path: Path, trust: str
+) -> None:
+    tls[0].cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    key: dict[str, Any] = {"ca": tmp_path / "ca.pem"} if trust == "ca" else {"verify": False}
+    assert declare((fake(context=tls[1]), key)).preflight()
+
+
+def test_a_ca_that_is_not_there_is_told(fake: Fake, declare: Declare, tmp_path: Path) -> None:
+    with pytest.raises(TestbedError, match=r"ca\.pem cannot be read"):
+        declare((fake(), {"url": "https://127.0.0.1:1", "ca": tmp_path / "ca.pem"}))
+
+
+def test_plain_http_on_a_tls_port_is_told(
+    fake: Fake, declare: Declare, tls: tuple[trustme.CA, ssl.SSLContext]
+) -> None:
+    secure = fake(context=tls[1])
+    error = refused(declare((secure, {"url": secure.url.replace("https:", "http:")})))
+    assert "https://" in error.remedy
+
+
+def test_tls_on_a_plain_port_is_told(fake: Fake, declare: Declare) -> None:
+    plain = fake()
+    error = refused(declare((plain, {"url": plain.url.replace("http:", "https:")})))
+    assert "does not speak TLS" in error.problem
+    assert "http://" in error.remedy
+
+
+def test_a_web_page_is_no_client(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(200, PAGE, HTML)]
+    error = refused(declare(one))
+    assert "answers, but not as a WhatsApp Business API client: it sends a web page" in error.problem
+
+
+def test_a_redirect_is_not_followed(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(302, b"", {"Location": "http://elsewhere.example/"})]
+    assert "it redirects (status 302)" in refused(declare(one)).problem
+
+
+def test_another_api_is_no_client(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["POST /v1/users/login"] = [(404, {"detail": "Not Found"}, {})]
+    error = refused(declare(one))
+    assert "it has no /v1/users/login (status 404)" in error.problem
+    assert "token_env" in error.remedy
+
+
+def test_a_login_without_a_token_is_no_client(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["POST /v1/users/login"] = [(200, {}, {})]
+    assert "its login gives no token" in refused(declare(one)).problem
+
+
+def test_a_refusal_that_is_a_page_of_the_framework_is_no_web_page(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(401, PAGE, HTML)]
+    assert declare(one).preflight()
+
+
+def test_a_gateway_without_a_client_is_told(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(502, PAGE, HTML)]
+    assert "no client behind it (status 502)" in refused(declare(one)).problem
+
+
+def test_a_wrong_password_names_the_variable_and_the_option(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    error = refused(declare((one, {"admin_password": "Wrong-Password-9", "may_change": False})))
+    assert "refuses the administrator's password (status 401)" in error.problem
+    assert "WA_ADMIN_PASSWORD" in error.remedy
+    assert "--wa-admin-password-file" in error.remedy
+    assert "Wrong-Password-9" not in str(error)
+    assert one.logins == ["admin:Wrong-Password-9"]
+
+
+def test_no_password_at_all_names_the_variable(fake: Fake, declare: Declare) -> None:
+    error = refused(declare((fake(), {"admin_password": None})))
+    assert "no administrator's password is known" in error.problem
+    assert "WA_ADMIN_PASSWORD" in error.remedy
+
+
+def test_a_client_out_of_the_box_gets_its_first_login(fake: Fake, declare: Declare) -> None:
+    new = fake(registered=False)
+    new.factory = True
+    declare((new, {"state": "unregistered"})).preflight()
+    assert (new.factory, new.password) == (False, ADMIN_PASSWORD)
+    assert new.logins == [f"admin:{ADMIN_PASSWORD}", "admin:secret"]
+
+
+def test_a_first_login_is_not_made_on_a_client_that_must_not_change(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.factory = True
+    refused(declare(one, may_restore=False, may_change=False))
+    assert one.factory
+
+
+def test_a_factory_password_that_is_given_is_told(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.factory = True
+    error = refused(declare((one, {"admin_password": "secret"})))
+    assert "wants another at the first login" in error.problem
+
+
+def test_a_fixed_token_is_used_instead_of_a_login(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.tokens["fixed-token"] = "admin"
+    testbed = declare((one, {"token": "fixed-token", "admin_password": None}))
+    assert testbed.preflight()
+    assert one.logins == []
+    one.tokens.clear()
+    assert "refuses the fixed token" in refused(testbed).problem
+
+
+def test_a_client_that_starts_is_waited_for(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [
+        *busy(503, 2),
+        (401, {}, {}),
+        (200, {"health": {"gateway_status": "connecting"}}, {}),
+    ]
+    assert "connected" in declare(one).preflight()[0]
+
+
+def test_a_client_that_never_gets_ready_is_told(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.status = "connecting"
+    assert "is not ready: health says connecting" in refused(declare(one, ready_timeout=0.3)).problem
+
+
+def test_a_clock_that_is_far_off_is_a_warning(fake: Fake, declare: Declare, monkeypatch: Any) -> None:
+    one = fake()
+    year = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    healthy = {"health": {"gateway_status": "connected"}}
+    one.scripted["GET /v1/health"] = [(401, {}, {}), (200, healthy, year)]
+    monkeypatch.setattr("http.server.BaseHTTPRequestHandler.date_time_string", lambda self: year["Date"])
+    testbed = declare(one)
+    testbed.preflight()
+    (warning,) = testbed.warnings()
+    assert "its clock is" in warning
+    assert "years behind this machine's" in warning
+
+
+def test_a_state_that_is_not_as_declared_is_told(fake: Fake, declare: Declare) -> None:
+    error = refused(declare((fake(), {"state": "unregistered"})))
+    assert "is declared unregistered, but its health says it is registered" in error.problem
+
+
+def test_a_consumer_view_that_does_not_answer_is_told(fake: Fake, declare: Declare) -> None:
+    error = refused(declare((fake(), {"consumer": fake().url})))
+    assert "consumer view" in error.problem
+
+
+def test_the_header_says_what_restores_will_do(fake: Fake, declare: Declare, state_home: Path) -> None:
+    lines = declare(fake()).preflight()
+    assert "restores will be made on client 1 (at most 20)" in lines[1]
+    assert "new security code" in lines[1]
+    assert str(state_home) in lines[2]
