@@ -68,7 +68,7 @@ class Runs:
         found = []
         for path in (self.folder / "left").rglob("*"):
             if path.is_file():
-                kept = path.name.startswith("wa-safety") and stat.S_IMODE(path.stat().st_mode) == 0o600
+                kept = path.name.startswith("wa-backup-") and stat.S_IMODE(path.stat().st_mode) == 0o600
                 found += [] if kept else [path]
         return found
 
@@ -150,9 +150,11 @@ def test_a_run_against_the_mock_leaves_no_secret(runs: Runs) -> None:
     assert outcome.status == 0, outcome.tail()
 
 
-@pytest.mark.parametrize("mutant", ["restore-ignores-password"])
+@pytest.mark.parametrize(
+    "mutant", ["password-in-the-header-as-base64", "wrong-password-echoed-in-hex", "settings-in-the-error"]
+)
 def test_a_run_with_findings_leaves_no_secret(runs: Runs, mutant: str) -> None:
-    outcome = runs.go(f"mock:mutant={mutant}")
+    outcome = runs.go(f"mock:mutant={mutant}", "--wa-strict")
     assert outcome.status == 1, outcome.tail()
     assert (outcome.report or {}).get("verdict") == "non-conformant"
 
