@@ -44,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if options.command == "clauses":
             status = _clauses(options.format, options.catalog)
+        elif options.command in ("check", "init"):
+            from pytest_wa_settings.session import commands
+
+            status = {"check": commands.check_clients, "init": commands.init_file}[options.command](options)
         else:
             status = _deviations(options.command, options.format)
         sys.stdout.flush()
@@ -64,10 +68,62 @@ def _parser() -> argparse.ArgumentParser:
     clauses = commands.add_parser("clauses", help="list the clauses that the suite judges")
     clauses.add_argument("--format", choices=("table", "json", "md"), default="table")
     clauses.add_argument("--catalog", type=Path, metavar="FILE", help="another catalog than the shipped one")
+    _add_check(
+        commands.add_parser("check", help="look at clients: what can be tested there, clause by clause")
+    )
+    _add_init(commands.add_parser("init", help="write a first clients.toml for a client that runs"))
     for name, what in (("mutants", "wrong on purpose"), ("variants", "right in another way")):
         listing = commands.add_parser(name, help=f"list the reference's {name}: clients that are {what}")
         listing.add_argument("--format", choices=("table", "json"), default="table")
     return parser
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    target = check.add_mutually_exclusive_group(required=True)
+    target.add_argument("url", nargs="?", metavar="ADDRESS", help="the client: https://…, or mock:")
+    target.add_argument("--config", type=Path, metavar="FILE", help="several clients, in a TOML file")
+    _add_access(check)
+    check.add_argument("--admin-password-file", type=Path, metavar="FILE", help="or WA_ADMIN_PASSWORD")
+    check.add_argument("--profile", choices=("backup", "restore", "multiconnect", "full"))
+    check.add_argument("--allow-restore", action="store_true", help="as for a run with --wa-allow-restore")
+    check.add_argument("--restart-command", metavar="CMD", help="as for a run with --wa-restart-command")
+    check.add_argument("--webhook", metavar="URL", help="where the client reaches the suite's own receiver")
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--admin", metavar="NAME", help="the admin account (default: admin)")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="PEM certificates to trust")
+    parser.add_argument("--insecure", action="store_true", help="do not check the client's certificate")
+    parser.add_argument("--timeout", type=_seconds, metavar="S", help="limit for one answer")
+    parser.add_argument("--ready-timeout", type=_seconds, metavar="S", help="limit for a client that starts")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.add_argument("url", metavar="URL", help="the client: https://… or http://…")
+    init.add_argument("--output", type=Path, default=Path("clients.toml"), metavar="FILE")
+    init.add_argument("--add", action="store_true", help="add the client to a file that is there")
+    init.add_argument("--no-probe", action="store_true", help="do not look at the client")
+    init.add_argument("--no-questions", action="store_true", help="ask nothing, also on a terminal")
+    init.add_argument("--name", help="what reports call it (default: host and port)")
+    _add_access(init)
+    init.add_argument(
+        "--password-env", metavar="NAME", help="holds the password (default: WA_ADMIN_PASSWORD)"
+    )
+    init.add_argument("--user", metavar="NAME", help="an account without administrator's rights")
+    init.add_argument("--user-password-env", metavar="NAME", help="holds its password")
+    init.add_argument("--may-restore", action="store_const", const=True, help="the suite may restore on it")
+    init.add_argument("--restart", metavar="CMD", help="starts it again")
+    init.add_argument("--restart-policy", choices=("no", "always", "unless-stopped"))
+    init.add_argument("--reset", metavar="CMD", help="brings it back to the state it is in now")
+    init.add_argument("--consumer", metavar="URL", help="a view of what contacts see")
+    init.add_argument("--shards", type=int, metavar="N")
 
 
 def _serve(arguments: list[str]) -> NoReturn:

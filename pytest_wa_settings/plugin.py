@@ -45,7 +45,8 @@ def pytest_load_initial_conftests(
         return
     given, arguments = command_line(early_config, parser)
     by_ini = named_in_ini(early_config) and not early_config.getini("testpaths")
-    if given.file_or_dir or not (named(given) or by_ini):
+    checked = getattr(given, "wa_check", None)
+    if (given.file_or_dir and not checked) or not (named(given) or by_ini):
         return
     early_config.stash[_ARGUMENTS] = arguments
     early_config.known_args_namespace.noconftest = True
@@ -54,15 +55,21 @@ def pytest_load_initial_conftests(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Runs the suite in a pytest of its own."""
+    """Runs the suite in a pytest of its own, or with `--wa-check` looks at what it could judge."""
     arguments = config.stash.get(_ARGUMENTS, None)
     if arguments is None or config.option.help or config.option.version:
         return None
-    from pytest_wa_settings.session.nested import run_suite
     from pytest_wa_settings.testbed import UsageError
 
     try:
-        return run_suite(config, resolve(config, config.option), arguments)
+        options = resolve(config, config.option)
+        if options.check:
+            from pytest_wa_settings.session.check import check
+
+            return check(options, print)
+        from pytest_wa_settings.session.nested import run_suite
+
+        return run_suite(config, options, arguments)
     except (OptionError, UsageError) as error:
         raise pytest.UsageError(f"{error.problem}; {error.remedy}") from None
 

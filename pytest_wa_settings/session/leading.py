@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_wa_settings.session import terminal
+from pytest_wa_settings.session.check import plan_of
 from pytest_wa_settings.session.run import RUN, Run
 from pytest_wa_settings.session.running import Running
 from pytest_wa_settings.session.scheduling import keep_together
@@ -76,8 +77,11 @@ class Leading:
             self.run.speak = terminal.speaker_on(session.config)
 
     def pytest_report_header(self) -> list[str]:
-        """What is tested, how, and what will not be."""
-        return terminal.header(self.run, self.catalog, self._forecast)
+        """What is tested, how, and what will not be; where nothing is run, what the plan would be."""
+        lines = terminal.header(self.run, self.catalog, self._forecast)
+        if self.dry and self.run.opened is None:
+            lines += [f"plan: {line}" for line in plan_of(self.run.parse())]
+        return lines
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

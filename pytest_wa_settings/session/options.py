@@ -64,6 +64,9 @@ TABLE = (
     _Row("restart-command", "text", "CMD", "starts the client again; may be called at any moment"),
     _Row("webhook", "text", "URL", "where the client reaches the suite's own callback receiver"),
     _Row("report", "path", "DIR", "write report.json there"),
+    _Row(
+        "check", "flag", None, "only look: say what can be tested and how, clause by clause; change nothing"
+    ),
     _Row("strict", "flag", None, "a SHOULD decides, too"),
     _Row(
         "allow-not-tested", "flag", None, "exit 0 if nothing but 'not tested' keeps the run from conformant"
@@ -93,6 +96,7 @@ class Options:
     restart_command: str | None = None
     webhook: str | None = None
     report: Path | None = None
+    check: bool = False
     strict: bool = False
     allow_not_tested: bool = False
     seed: int = 0
@@ -187,7 +191,7 @@ def resolve(config: pytest.Config, given: argparse.Namespace) -> Options:
         values["seed"] = secrets.randbelow(2**32)
     if values["profile"] is not None and values["profile"] not in PROFILES:
         raise OptionError("wa_profile names no profile", "give one of " + ", ".join(PROFILES))
-    values["admin_password"] = _password(values.pop("admin_password_file"))
+    values["admin_password"] = password_from(values.pop("admin_password_file"))
     values["seed"] = values["seed"] or 0
     return Options(**values)
 
@@ -232,7 +236,8 @@ def _number(row: _Row, name: str, text: str) -> float | int:
     return number
 
 
-def _password(file: Path | None) -> str | None:
+def password_from(file: Path | None) -> str | None:
+    """The admin password: from the file, or from the environment without one; raises OptionError."""
     if file is None:
         return os.environ.get(PASSWORD_VARIABLE) or None
     try:

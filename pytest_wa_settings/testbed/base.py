@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
     from pytest_wa_settings.testbed.consumer import Consumer
+    from pytest_wa_settings.testbed.errors import TestbedError
+    from pytest_wa_settings.testbed.offer import Offer
     from pytest_wa_settings.testbed.webhook import Receiver
     from pytest_wa_settings.wire import Recorder
 
@@ -20,7 +22,7 @@ Policy = Literal["no", "always", "unless-stopped"]
 Setup = tuple[int, bool]
 """Shards, and whether the client runs in multiconnect: (1, False) is a single instance."""
 
-STATES = ("registered", "unregistered")
+STATES: tuple[State, ...] = ("registered", "unregistered")
 POLICIES = ("no", "always", "unless-stopped")
 PROFILES = ("backup", "restore", "multiconnect", "full")
 
@@ -69,8 +71,8 @@ class Settings:
     """What a run's options say about its testbed; times are in seconds.
 
     Exactly one of `url` and `config` is given. None stands for an option that was not given, where the
-    testbed's own default differs by kind. `testbed` chooses one of several in a clients' file. `say` shows a
-    line on the terminal while the run goes on.
+    testbed's own default differs by kind. `testbed` chooses one of several in a clients' file. `check`: only
+    to look, so nothing may be changed. `say` shows a line on the terminal while the run goes on.
     """
 
     url: str | None = None
@@ -88,6 +90,7 @@ class Settings:
     webhook: str | None = None
     seed: int = 0
     testbed: str | None = None
+    check: bool = False
     say: Callable[[str], None] = field(default=_silent, repr=False, compare=False)
 
 
@@ -171,6 +174,43 @@ class Testbed(ABC):
     @abstractmethod
     def clients_info(self) -> list[dict[str, Any]]:
         """The clients as the report lists them."""
+
+    def offers(self) -> tuple[Offer, ...]:
+        """What a plan can build on, also before `open`: for a managed testbed all that it starts."""
+        from pytest_wa_settings.testbed.offer import Offer
+
+        return tuple(
+            Offer(
+                f"{state}, {setup_text(setup)}, version {version}",
+                state,
+                setup,
+                version,
+                may_restore=True,
+                may_change=True,
+                restart=True,
+                reset=True,
+                user=True,
+                consumer=True,
+                managed=True,
+            )
+            for setup in self.shard_setups
+            for version in self.versions
+            for state in STATES
+        )
+
+    @property
+    def reaches_receiver(self) -> bool:
+        """Whether the clients can call the suite back, as far as that is declared."""
+        return True
+
+    def look(self) -> tuple[list[str], list[TestbedError]]:
+        """Looks at every client and changes nothing: header lines, and what is wrong with which."""
+        from pytest_wa_settings.testbed.errors import TestbedError
+
+        try:
+            return self.preflight(), []
+        except TestbedError as error:
+            return [], [error]
 
     def warnings(self) -> list[str]:
         """What the reader of the report should know about the testbed."""

@@ -27,6 +27,7 @@ from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
 from pytest_wa_settings.testbed.locks import ClientLock
+from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
 from pytest_wa_settings.testbed.safety import safety_folder
 from pytest_wa_settings.testbed.slot import Slot
@@ -137,8 +138,8 @@ class DeclaredTestbed(Testbed):
             entry.admin_password,
             user=entry.user,
             user_password=entry.user_password,
-            may_make=entry.may_change,
-            first_login=new or entry.may_change,
+            may_make=entry.may_change and not self._settings.check,
+            first_login=(new or entry.may_change) and not self._settings.check,
         )
         slots: list[Slot] = []
         client = Client(
@@ -146,7 +147,7 @@ class DeclaredTestbed(Testbed):
             testbed=self,
             driver=driver,
             state=entry.state or "registered",
-            setup=_setup(entry, multi=False),
+            setup=setup_of(entry, multi=False),
             version=entry.version,
             life=life,
             accounts=accounts,
@@ -169,6 +170,26 @@ class DeclaredTestbed(Testbed):
             self.latency = max(self.latency, found.latency)
             self._warnings += found.warnings
             lines += found.lines
+        self._look_around()
+        return lines + self._what_will_be_done()
+
+    def look(self) -> tuple[list[str], list[TestbedError]]:
+        """Looks at every client, also after one that cannot be used, and at the consumer view."""
+        lines: list[str] = []
+        errors: list[TestbedError] = []
+        for slot in self._slots:
+            try:
+                lines += self._look(slot).lines
+            except TestbedError as error:
+                errors.append(error)
+        try:
+            self._look_around()
+        except TestbedError as error:
+            errors.append(error)
+        return lines, errors
+
+    def _look_around(self) -> None:
+        """Reads the consumer view, and opens the receiver; raises TestbedError."""
         try:
             if self._consumer is not None:
                 self._consumer.check()
@@ -176,7 +197,6 @@ class DeclaredTestbed(Testbed):
                 self._webhook.start()
         except (ConsumerError, ReceiverError) as error:
             raise TestbedError(error.problem, error.remedy) from None
-        return lines + self._what_will_be_done()
 
     def _look(self, slot: Slot) -> Found:
         """The preflight of one client, which fills in what was not declared."""
@@ -189,7 +209,7 @@ class DeclaredTestbed(Testbed):
             slot.entry = replace(entry, state=state)
             client.state = state
         client.version = client.version or found.version
-        client.shards, client.multiconnect = _setup(entry, multi=found.multi)
+        client.shards, client.multiconnect = setup_of(entry, multi=found.multi)
         reserved = 1 if slot.born_registered else 0
         client.budget = Budget(entry.max_restores - reserved, client.budget.spent)
         if found.multi and entry.shards is None and client.may_restore:
@@ -199,7 +219,7 @@ class DeclaredTestbed(Testbed):
     def _reset_to_declared(self, slot: Slot, state: State) -> Found:
         client = slot.client
         problem = f"{client.name} is declared {slot.entry.state}, but its health says it is {state}"
-        if not client.life.can_reset or not client.may_restore:
+        if not client.life.can_reset or not client.may_restore or self._settings.check:
             raise TestbedError(problem, "correct `state` in its entry, or reset the client")
         try:
             client.reset()
@@ -228,6 +248,16 @@ class DeclaredTestbed(Testbed):
         return ["nothing will be restored, and no setting changed; --wa-allow-restore lets the suite do more"]
 
     # what is offered
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The declared clients, with what was found out about those that were looked at."""
+        found = {slot.entry.url: slot for slot in self._slots}
+        return tuple(offer_of(entry, found.get(entry.url), self.profile) for entry in self._entries)
+
+    @property
+    def reaches_receiver(self) -> bool:
+        """Whether the clients can call the suite back, as far as that is declared."""
+        return all(entry.on_loopback for entry in self._entries) or any(e.webhook for e in self._entries)
 
     @property
     def _default(self) -> Slot | None:
@@ -409,12 +439,6 @@ class DeclaredTestbed(Testbed):
     def warnings(self) -> list[str]:
         """What the preflight found odd."""
         return list(self._warnings)
-
-
-def _setup(entry: Entry, *, multi: bool) -> Setup:
-    """The setup as it was declared, and as health shows it where it was not."""
-    multiconnect = multi if entry.multiconnect is None else entry.multiconnect
-    return (entry.shards or 1, multiconnect)
 
 
 def _same_version(wanted: str, version: str | None) -> bool:

@@ -1,0 +1,67 @@
+"""Looks at a testbed and says what a run could judge there; it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_wa_settings.session.options import Options
+from pytest_wa_settings.session.run import Run
+from pytest_wa_settings.testbed import Testbed, TestbedError
+from pytest_wa_settings.verdicts.catalog import load_catalog
+from pytest_wa_settings.verdicts.entries import told
+from pytest_wa_settings.verdicts.plan import Ground, clause_lines, plan, plan_lines
+
+
+def ground_of(testbed: Testbed) -> Ground:
+    """What a plan is made from, whether the testbed is open or not."""
+    return Ground(testbed.offers(), testbed.reaches_receiver, testbed.profile)
+
+
+def plan_of(testbed: Testbed) -> list[str]:
+    """The plan of a run on it: which clients serve how many clauses, and what is done to each."""
+    ground = ground_of(testbed)
+    return plan_lines(plan(load_catalog(), ground), ground)
+
+
+def check(options: Options, write: Callable[[str], None]) -> int:
+    """Connects to every client, logs in, reads health and version, and tells the plan clause by clause.
+
+    Returns 0 where every client can be used, else 1, after saying what is wrong with each.
+
+    Raises:
+        testbed.UsageError: the address or the file cannot be understood.
+    """
+    run = Run(options)
+    testbed = run.parse()
+    errors: list[TestbedError] = []
+    lines: list[str] = []
+    try:
+        testbed.open()
+        lines, errors = testbed.look()
+        ground = ground_of(testbed)
+    except TestbedError as error:
+        errors, ground = [error], ground_of(testbed)
+    finally:
+        closing = testbed.close()
+
+    def say(line: str) -> None:
+        write(testbed.recorder.scrub(line))
+
+    for line in [*lines, *(f"cannot be used: {told(error)}" for error in errors)]:
+        say(line)
+    steps = plan(load_catalog(), ground)
+    say("")
+    for line in clause_lines(steps):
+        say(line)
+    say("")
+    for line in [*plan_lines(steps, ground), *closing]:
+        say(line)
+    say(_ending(errors))
+    return 1 if errors else 0
+
+
+def _ending(errors: list[TestbedError]) -> str:
+    if not errors:
+        return "checked: every client can be used; nothing was restored or changed"
+    what = "one thing keeps" if len(errors) == 1 else f"{len(errors)} things keep"
+    return f"checked: {what} a run from starting; nothing was restored or changed"
