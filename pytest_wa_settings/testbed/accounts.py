@@ -49,9 +49,11 @@ class ClientDriver(Driver):
         self, name: str, password: object, *, token: str | Token = ADMIN, timeout: float | None = None
     ) -> Answer:
         """POST /v1/users; remembers the name unless the account is known not to be there."""
+        known = name in self.made_users
+        self.made_users.add(name)  # before it is sent: the run may end meanwhile
         answer = super().create_user(name, password, token=token, timeout=timeout)
-        if answer.ok or not answer.answered:
-            self.made_users.add(name)
+        if answer.answered and not answer.ok and not known:
+            self.made_users.discard(name)
         return answer
 
     def delete_user(self, name: str, *, token: str | Token = ADMIN, timeout: float | None = None) -> Answer:

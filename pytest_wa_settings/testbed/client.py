@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_wa_settings.testbed import health as states
@@ -13,7 +12,7 @@ from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver
 from pytest_wa_settings.testbed.base import Policy, Setup, State
 from pytest_wa_settings.testbed.comeback import bring_back, why_not_serving
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
-from pytest_wa_settings.testbed.life import Habits, Life
+from pytest_wa_settings.testbed.life import Budget, Habits, Life
 from pytest_wa_settings.testbed.patience import Patience
 from pytest_wa_settings.wire import ADMIN, UNSET, Answer, Token
 
@@ -25,19 +24,6 @@ BACKUP = "/v1/settings/backup"
 APPLICATION = "/v1/settings/application"
 _NO_SUCH_PATH = (403, 404, 405, 501)
 Pending = Literal["accepted", "unknown"]
-
-
-@dataclass
-class Budget:
-    """How many restores a client may still take; `limit` None is without end."""
-
-    limit: int | None = None
-    spent: int = 0
-
-    @property
-    def left(self) -> int:
-        """Restores that are left; a very large number without limit."""
-        return 10**9 if self.limit is None else max(0, self.limit - self.spent)
 
 
 class Client:
@@ -123,16 +109,18 @@ class Client:
             self.prepare_restore()
 
         def call() -> Answer:
-            answer = self._entered(
+            return self._entered(
                 lambda: self.driver.request(
                     method, path, json=json, content=content, headers=headers, token=token, timeout=timeout
                 )
             )
-            return self.noted(answer) if restores else answer
+
+        def counted() -> Answer:
+            return self._restoring(call) if restores else call()
 
         if self._guard is not None and _changes(method, path):
             self._guard(False)
-        answer = self._patience.settle(f"{method} {path.partition('?')[0]}", call)
+        answer = self._patience.settle(f"{method} {path.partition('?')[0]}", counted)
         if method == "GET" and path == APPLICATION and answer.ok:
             self._number = (states.number_of(answer), time.monotonic())
         return answer
@@ -160,8 +148,10 @@ class Client:
         self.prepare_restore()
         return self._patience.settle(
             f"POST {RESTORE}",
-            lambda: self.noted(
-                self._entered(lambda: self.driver.restore(password, data, token=token, timeout=timeout))
+            lambda: self._restoring(
+                lambda: self._entered(
+                    lambda: self.driver.restore(password, data, token=token, timeout=timeout)
+                )
             ),
         )
 
@@ -170,6 +160,7 @@ class Client:
         wanted = list(pairs)
         self.prepare_restore(len(wanted))
         drivers = self.driver.parallel(len(wanted))
+        self.touched = True  # before they are sent: the run may end meanwhile
         try:
             with ThreadPoolExecutor(max(1, len(wanted))) as pool:
                 calls = [pool.submit(one.restore, *pair) for one, pair in zip(drivers, wanted, strict=True)]
@@ -185,6 +176,7 @@ class Client:
         except Unavailable:
             return
         driver = self.driver.clone()
+        self.touched = True  # before it is sent: the run may end meanwhile
         try:
             self.noted(driver.restore(password, data))
         finally:
@@ -195,7 +187,7 @@ class Client:
         self.prepare_restore()
         request = self.driver.compose("POST", RESTORE, json={"password": password, "data": data})
         cut = max(1, min(len(request), int(len(request) * fraction)))
-        return self.noted(self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
+        return self._restoring(lambda: self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
 
     def prepare_restore(self, count: int = 1) -> None:
         """Raises Unavailable unless so many restores may be sent; sees to the safety backup first."""
@@ -211,6 +203,15 @@ class Client:
             )
         if self._guard is not None:
             self._guard(True)
+
+    def _restoring(self, call: Callable[[], Answer]) -> Answer:
+        """The answer to a restore; one that is broken off may have been made, and is noted as that."""
+        try:
+            return self.noted(call())
+        except BaseException:
+            self.pending = self.pending or "unknown"
+            self.touched = True
+            raise
 
     def noted(self, answer: Answer) -> Answer:
         """Notes what a restore may have done."""

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver
 from pytest_wa_settings.testbed.base import (
     PROFILES,
     Need,
@@ -21,19 +20,18 @@ from pytest_wa_settings.testbed.base import (
     setup_text,
     version_key,
 )
-from pytest_wa_settings.testbed.client import Budget, Client
-from pytest_wa_settings.testbed.commands import CommandLife
+from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
-from pytest_wa_settings.testbed.locks import ClientLock
+from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
 from pytest_wa_settings.testbed.safety import safety_folder
-from pytest_wa_settings.testbed.slot import Slot
+from pytest_wa_settings.testbed.slot import Slot, slot_of
 from pytest_wa_settings.testbed.views import Views
 from pytest_wa_settings.testbed.webhook import Receiver, ReceiverError
-from pytest_wa_settings.wire import Recorder, Tls, WireError
+from pytest_wa_settings.wire import Recorder, WireError
 
 TIMEOUT, READY_TIMEOUT = 30.0, 120.0
 
@@ -84,7 +82,7 @@ class DeclaredTestbed(Testbed):
         atexit.register(self._close_at_exit)
         try:
             for entry in self._entries:
-                self._slots.append(self._slot(entry))
+                self._slots.append(slot_of(entry, self, self._settings))
             for slot in self._slots:
                 slot.lock.take()
             self._open_surroundings()
@@ -109,56 +107,6 @@ class DeclaredTestbed(Testbed):
             self._webhook = Receiver(address, certificate=_one(self._entries, "webhook_cert"))
         elif all(entry.on_loopback for entry in self._entries):
             self._webhook = Receiver()
-
-    def _slot(self, entry: Entry) -> Slot:
-        driver = ClientDriver(
-            entry.url,
-            name=entry.name,
-            recorder=self.recorder,
-            admin=entry.admin,
-            password=entry.admin_password,
-            tls=Tls(verify=entry.verify, ca=entry.ca, client_cert=entry.client_cert),
-            timeout=self.timeout,
-            token=entry.token,
-            headers=entry.headers,
-            proxy=entry.proxy,
-        )
-        if entry.user_password:
-            self.recorder.add_secret(entry.user_password)
-        life = CommandLife(
-            entry.name,
-            restart=entry.restart,
-            reset=entry.reset,
-            limit=self.ready_timeout,
-            folder=entry.folder,
-            scrub=self.recorder.scrub,
-        )
-        new = entry.state == "unregistered"
-        accounts = Accounts(
-            entry.admin_password,
-            user=entry.user,
-            user_password=entry.user_password,
-            may_make=entry.may_change and not self._settings.check,
-            first_login=(new or entry.may_change) and not self._settings.check,
-        )
-        slots: list[Slot] = []
-        client = Client(
-            name=entry.name,
-            testbed=self,
-            driver=driver,
-            state=entry.state or "registered",
-            setup=setup_of(entry, multi=False),
-            version=entry.version,
-            life=life,
-            accounts=accounts,
-            restart_policy=entry.restart_policy,
-            may_change=entry.may_change,
-            may_restore=entry.may_restore and self.profile != "backup",
-            budget=Budget(entry.max_restores),
-            guard=lambda restoring: slots[0].guard(restoring),
-        )
-        slots.append(Slot(entry, client, ClientLock(entry.url), self._settings.say))
-        return slots[0]
 
     # preflight
 

@@ -1,4 +1,4 @@
-"""How a client is started, killed and brought back, whoever can do it."""
+"""How a client is started, killed and brought back, whoever can do it, and what it can bear."""
 
 from __future__ import annotations
 
@@ -63,3 +63,16 @@ class Habits:
         if self.down_after:
             return min(first, max(0.5, 4 * self.down_after))
         return first if self.stayed_up == 0 else max(0.3, first / 5)
+
+
+@dataclass
+class Budget:
+    """How many restores a client may still take; `limit` None is without end."""
+
+    limit: int | None = None
+    spent: int = 0
+
+    @property
+    def left(self) -> int:
+        """Restores that are left; a very large number without limit."""
+        return 10**9 if self.limit is None else max(0, self.limit - self.spent)

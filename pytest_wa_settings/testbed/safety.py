@@ -11,6 +11,7 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,13 +115,23 @@ def safety_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
+@contextlib.contextmanager
+def _removed_if_broken_off(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
 def _write(name: str, content: dict[str, str]) -> Path:
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:40] or "client"
     now = time.strftime("%Y%m%d-%H%M%S")
     path = safety_folder() / f"wa-backup-{plain}-{now}-{secrets.token_hex(3)}.json"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with _removed_if_broken_off(path), os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({**content, "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}, file)
             file.flush()
             os.fsync(file.fileno())

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pytest_wa_settings.testbed.accounts import delete_made_users
+from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_made_users
+from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
+from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
 from pytest_wa_settings.testbed.health import statuses
 from pytest_wa_settings.testbed.keepsake import Keepsake, take_keepsake
+from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.locks import ClientLock
+from pytest_wa_settings.testbed.offer import setup_of
 from pytest_wa_settings.testbed.safety import SafetyBackup, take_safety_backup
+from pytest_wa_settings.wire import Tls
 
 _A_MOMENT = 5.0
 
@@ -118,7 +123,7 @@ class Slot:
         """Whether a restart, a reset or the safety backup made it serve."""
         client = self.client
         ways: list[Callable[[], None]] = []
-        if client.life.can_reset:
+        if self._may_reset:
             ways.append(client.reset)
         if client.can_restart:
             ways.insert(1 if lost else 0, client.start_again)
@@ -226,8 +231,13 @@ class Slot:
             if not client.wait_serving():
                 raise
 
+    @property
+    def _may_reset(self) -> bool:
+        """Whether a reset is at hand, and no harm to a client that is not for tests."""
+        return self.client.life.can_reset and self.client.may_restore
+
     def _reset_instead(self) -> bool:
-        if not self.client.life.can_reset:
+        if not self._may_reset:
             return False
         try:
             self._reset()
@@ -253,3 +263,55 @@ class Slot:
         """Lets go of the client."""
         self.client.driver.close()
         self.lock.release()
+
+
+def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
+    """The slot of an entry, with a driver that has not sent anything yet; raises WireError."""
+    driver = ClientDriver(
+        entry.url,
+        name=entry.name,
+        recorder=testbed.recorder,
+        admin=entry.admin,
+        password=entry.admin_password,
+        tls=Tls(verify=entry.verify, ca=entry.ca, client_cert=entry.client_cert),
+        timeout=testbed.timeout,
+        token=entry.token,
+        headers=entry.headers,
+        proxy=entry.proxy,
+    )
+    if entry.user_password:
+        testbed.recorder.add_secret(entry.user_password)
+    life = CommandLife(
+        entry.name,
+        restart=entry.restart,
+        reset=entry.reset,
+        limit=testbed.ready_timeout,
+        folder=entry.folder,
+        scrub=testbed.recorder.scrub,
+    )
+    new = entry.state == "unregistered"
+    accounts = Accounts(
+        entry.admin_password,
+        user=entry.user,
+        user_password=entry.user_password,
+        may_make=entry.may_change and not settings.check,
+        first_login=(new or entry.may_change) and not settings.check,
+    )
+    slots: list[Slot] = []
+    client = Client(
+        name=entry.name,
+        testbed=testbed,
+        driver=driver,
+        state=entry.state or "registered",
+        setup=setup_of(entry, multi=False),
+        version=entry.version,
+        life=life,
+        accounts=accounts,
+        restart_policy=entry.restart_policy,
+        may_change=entry.may_change,
+        may_restore=entry.may_restore and testbed.profile != "backup",
+        budget=Budget(entry.max_restores),
+        guard=lambda restoring: slots[0].guard(restoring),
+    )
+    slots.append(Slot(entry, client, ClientLock(entry.url), settings.say))
+    return slots[0]

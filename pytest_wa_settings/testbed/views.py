@@ -13,10 +13,15 @@ class Views(Consumer):
     def __init__(self, views: Sequence[Consumer], view_of: Callable[[str], Consumer | None]) -> None:
         self._views = tuple(views)
         self._view_of = view_of
+        self._known: dict[str, Consumer] = {}
         self.url = self._views[0].url
 
     def _view(self, business: str | None) -> Consumer:
-        return (self._view_of(business) if business else None) or self._views[0]
+        if business and business not in self._known:
+            view = self._view_of(business)
+            if view is not None:
+                self._known[business] = view
+        return self._known.get(business or "", self._views[0])
 
     def contact(self, wa_id: str, business: str | None) -> Contact:
         """What the contact sees of the business, in the view that knows it."""

@@ -377,3 +377,36 @@ def test_secrets_do_not_reach_the_recorder(fake: Fake, declare: Declare) -> None
     record = "\n".join(str(exchange) for exchange in testbed.recorder.exchanges)
     secrets = {one.password, PASSWORD, *one.restored, *one.tokens}
     assert [secret for secret in secrets if secret in record] == []
+
+
+def test_a_restore_that_was_broken_off_counts_as_made(
+    fake: Fake, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one)
+
+    def sent_and_broken_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.prepare_restore()
+        with monkeypatch.context() as patched:
+            patched.setattr(client.driver, "restore", sent_and_broken_off)
+            with pytest.raises(KeyboardInterrupt):
+                client.restore(PASSWORD, "data")
+    assert testbed.close() == ["client 1 was put back as it was before the run"]
+
+
+def test_a_client_that_is_not_for_tests_is_never_reset(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    one, calls = fake(), []
+    keys = {"reset": command(lambda: calls.append(1)), "may_restore": False, "may_change": False}
+    testbed = declare((one, keys), ready_timeout=0.3)
+    testbed.preflight()
+    one.status = "disconnected"
+    with pytest.raises(Unavailable), testbed.lease(Need()):
+        pass
+    testbed.close()
+    assert calls == []
