@@ -100,11 +100,26 @@ def _run_own_tests(config: pytest.Config) -> None:
     from pytest_wa_settings.session.own import OwnTests
     from pytest_wa_settings.session.run import RUN, Run
     from pytest_wa_settings.testbed import UsageError
+    from pytest_wa_settings.verdicts.catalog import CatalogError, load_catalog
 
     try:
         run = Run(resolve(config, config.option))
         run.parse()
+        own_catalog = run.options.catalog
+        catalog = load_catalog(own_catalog) if own_catalog is not None else None
+        if catalog is not None and run.options.report is not None and not hasattr(config, "workerinput"):
+            from pytest_wa_settings.session.nested import prepare_report
+
+            prepare_report(run.options.report)
+    except CatalogError as error:
+        raise pytest.UsageError(f"{error.problem} {error.remedy}") from None
     except (OptionError, UsageError) as error:
         raise pytest.UsageError(f"{error.problem}; {error.remedy}") from None
     config.stash[RUN] = run
-    config.pluginmanager.register(OwnTests(run), "wa_settings_own_tests")
+    if catalog is not None:
+        from pytest_wa_settings.session.own_clauses import OwnClauses
+
+        own = OwnClauses(run, catalog, worker=hasattr(config, "workerinput"))
+        config.pluginmanager.register(own, "wa_settings_own_clauses")
+    # after the clauses' hooks, so that it closes the testbed before they decide
+    config.pluginmanager.register(OwnTests(run, catalog), "wa_settings_own_tests")

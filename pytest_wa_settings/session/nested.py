@@ -48,10 +48,14 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
     Raises:
         OptionError, testbed.UsageError: nothing was run.
     """
+    if options.catalog is not None:
+        raise OptionError(
+            "--wa-catalog names clauses of your own tests, and no path was given", "give the tests' paths"
+        )
     run = Run(options)
     dry = any(getattr(config.option, name, None) for name in _DRY)
     if options.report is not None and not dry:
-        _prepare_report(options.report)
+        prepare_report(options.report)
     leading: Leading | None = None
     with _surroundings() as home:
         try:
@@ -106,7 +110,8 @@ def _last_word(leading: Leading) -> int:
     return verdict.exit_status
 
 
-def _prepare_report(folder: Path) -> None:
+def prepare_report(folder: Path) -> None:
+    """Makes the folder, and removes an earlier run's report; raises OptionError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         discard_report(folder)

@@ -67,6 +67,7 @@ TABLE = (
     _Row(
         "check", "flag", None, "only look: say what can be tested and how, clause by clause; change nothing"
     ),
+    _Row("catalog", "path", "FILE", "the clauses that your own tests decide (wa_clause marks); needs paths"),
     _Row("strict", "flag", None, "a SHOULD decides, too"),
     _Row(
         "allow-not-tested", "flag", None, "exit 0 if nothing but 'not tested' keeps the run from conformant"
@@ -97,6 +98,7 @@ class Options:
     webhook: str | None = None
     report: Path | None = None
     check: bool = False
+    catalog: Path | None = None
     strict: bool = False
     allow_not_tested: bool = False
     seed: int = 0
@@ -123,7 +125,7 @@ class Options:
     def from_plain(cls, plain: Mapping[str, Any]) -> Options:
         """The options from what `as_plain` gave."""
         values = dict(plain)
-        for name in ("config", "ca", "report"):
+        for name in ("config", "ca", "report", "catalog"):
             values[name] = None if values[name] is None else Path(values[name])
         return cls(**values)
 

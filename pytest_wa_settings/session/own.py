@@ -15,6 +15,7 @@ from pytest_wa_settings.session.scheduling import keep_together
 from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.testbed import TestbedError, Unavailable
 from pytest_wa_settings.verdicts import FindingError, load_catalog
+from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.entries import entry_of, leaves, plain, told
 from pytest_wa_settings.verdicts.wording import findings_text
 
@@ -22,8 +23,9 @@ from pytest_wa_settings.verdicts.wording import findings_text
 class OwnTests:
     """Keeps secrets out of reports, says in one line what the testbed lacks, and closes it at the end."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, catalog: Catalog | None = None) -> None:
         self.run = run
+        self._catalog = catalog
         self._lines: list[str] = []
         self._guard = contextlib.ExitStack()
 
@@ -66,7 +68,7 @@ class OwnTests:
         planned = planned_test(item)
         planned["widens"].append(error.finding.clause)
         entry = entry_of(planned, None, error, scrub=self.run.scrub)
-        catalog = {clause.id: clause for clause in load_catalog()}
+        catalog = {clause.id: clause for clause in self._catalog or load_catalog()}
         if error.finding.clause not in catalog:
             return plain(str(error), self.run.scrub)
         return findings_text(catalog, entry["findings"])
