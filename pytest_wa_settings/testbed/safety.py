@@ -21,6 +21,8 @@ from pytest_wa_settings.testbed.errors import NotBack, Unavailable
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
 
+_FOLDER = "wa-settings"
+
 
 @dataclass(frozen=True)
 class SafetyBackup:
@@ -55,9 +57,11 @@ class SafetyBackup:
             ) from None
 
     def remove(self) -> None:
-        """Removes the file."""
+        """Removes the file, and the folder of such files when it was the last."""
         with contextlib.suppress(OSError):
             self.path.unlink()
+            if self.path.parent.name == _FOLDER:
+                self.path.parent.rmdir()
 
     def last_words(self, name: str, why: str) -> list[str]:
         """Lines for the terminal when the client could not be put back."""
@@ -101,12 +105,16 @@ def take_safety_backup(client: Client) -> SafetyBackup:
 
 
 def safety_folder() -> Path:
-    """Where safety backups are kept: the user's state folder, or that for temporary files."""
+    """Where safety backups are kept: in the user's state folder. It need not be there yet."""
     home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    folder = Path(home) / "wa-settings"
+    folder = Path(home) / _FOLDER
+    return folder if folder.is_absolute() else Path(tempfile.gettempdir())
+
+
+def _made_folder() -> Path:
+    """The folder for safety backups, made if need be; the one for temporary files where it cannot be."""
+    folder = safety_folder()
     try:
-        if not folder.is_absolute():
-            raise OSError
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.access(folder, os.W_OK | os.X_OK):
             return folder
@@ -128,7 +136,7 @@ def _removed_if_broken_off(path: Path) -> Iterator[None]:
 def _write(name: str, content: dict[str, str]) -> Path:
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:40] or "client"
     now = time.strftime("%Y%m%d-%H%M%S")
-    path = safety_folder() / f"wa-backup-{plain}-{now}-{secrets.token_hex(3)}.json"
+    path = _made_folder() / f"wa-backup-{plain}-{now}-{secrets.token_hex(3)}.json"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with _removed_if_broken_off(path), os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -93,7 +93,7 @@ def test_a_safety_backup_is_for_its_owner_only(fake: Fake, declare: Declare, sta
         assert (content["url"], content["client"]) == (client.driver.base_url, "client 1")
         assert client.driver.restore(content["password"], content["data"]).ok
         backup.remove()
-    assert not backup.path.exists()
+    assert not backup.path.parent.exists()
 
 
 def test_a_state_folder_that_cannot_be_used_is_replaced(
