@@ -355,9 +355,9 @@ WRONG_TYPES: tuple[tuple[str, object], ...] = (
     ("true", True),
     ("false", False),
     ("null", None),
-    ("a list", ["wa-settings"]),
+    ("a list", ["aA1!of-another-type"]),
     ("an empty list", []),
-    ("an object", {"password": "wa-settings"}),
+    ("an object", {"password": "aA1!of-another-type"}),
     ("an empty object", {}),
 )
 
@@ -368,7 +368,7 @@ NOT_OBJECTS: tuple[tuple[str, bytes], ...] = (
     ("a number", b"17"),
     ("null", b"null"),
     ("an object cut short", b'{"password": "wa-sett'),
-    ("no JSON at all", b"password=wa-settings"),
+    ("no JSON at all", b"password=aA1!in-a-form"),
 )
 
 _JSON_VALUES = st.recursive(

@@ -42,7 +42,9 @@ def mistakes(case: Case, client: Client) -> Iterator[Mistake]:
     backup = take_backup(client, password)
     path = "/v1/settings/backup"
     yield Mistake("backup without a token", client.backup(password, token=NO_TOKEN), (1005,))
-    yield Mistake("backup with an invalid token", client.backup(password, token="wa-settings-0000"), (1005,))
+    yield Mistake(
+        "backup with an invalid token", client.backup(password, token="made-up-token-0000"), (1005,)
+    )
     yield Mistake("backup without password", client.ask("POST", path, json={}), (1008,))
     for name, value in WRONG_TYPES:
         yield Mistake(f"backup with {name} as password", client.backup(value), _type_codes(value))

@@ -42,11 +42,11 @@ _DIRECTED: tuple[tuple[str, bytes, dict[str, str]], ...] = (
     ("an integer of 5,000 digits", b'{"password": ' + b"9" * 5000 + b"}", _JSON),
     ("a body that is called XML", b'{"password": 7}', {"Content-Type": "application/xml"}),
     ("a body without a content type", b'{"password": 7}', {}),
-    ("a form", b"password=wa-settings", {"Content-Type": "application/x-www-form-urlencoded"}),
+    ("a form", b"password=aA1!in-a-form", {"Content-Type": "application/x-www-form-urlencoded"}),
     (
         "a charset that nobody knows",
         b'{"password": 7}',
-        {"Content-Type": "application/json; charset=wa-settings"},
+        {"Content-Type": "application/json; charset=nobody-knows"},
     ),
 )
 
@@ -159,7 +159,7 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
                 "backup with a body cut short",
                 client.ask("POST", path, content=f'{{"password": "{secret}'.encode(), headers=_JSON),
             ),
-            ("backup with an invalid token", client.backup(secret, token="wa-settings-0000")),
+            ("backup with an invalid token", client.backup(secret, token="made-up-token-0000")),
         ]
         if wa_case.testbed.profile != "backup" and client.may_restore:
             calls += [
