@@ -25,6 +25,13 @@ _NESTED = "wa_settings_suite_run"
 _ARGUMENTS = pytest.StashKey["list[str]"]()
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Adds the hooks by which other plugins supply testbeds and consumer views."""
+    from pytest_wa_settings import hooks
+
+    pluginmanager.add_hookspecs(hooks)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the `--wa-…` options and their ini keys."""
     add_options(parser)
@@ -66,7 +73,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         if options.check:
             from pytest_wa_settings.session.check import check
 
-            return check(options, print)
+            return check(options, print, hook=config.hook)
         from pytest_wa_settings.session.nested import run_suite
 
         return run_suite(config, options, arguments)
@@ -93,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _run_as_worker(config: pytest.Config, given: dict[str, Any]) -> None:
     from pytest_wa_settings.session.running import running_in
 
-    config.pluginmanager.register(running_in(given), "wa_settings_tests")
+    config.pluginmanager.register(running_in(given, config.hook), "wa_settings_tests")
 
 
 def _run_own_tests(config: pytest.Config) -> None:
@@ -103,7 +110,7 @@ def _run_own_tests(config: pytest.Config) -> None:
     from pytest_wa_settings.verdicts.catalog import CatalogError, load_catalog
 
     try:
-        run = Run(resolve(config, config.option))
+        run = Run(resolve(config, config.option), hook=config.hook)
         run.parse()
         own_catalog = run.options.catalog
         catalog = load_catalog(own_catalog) if own_catalog is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from pytest_wa_settings.session.options import Options
 from pytest_wa_settings.session.run import Run
@@ -23,7 +24,7 @@ def plan_of(testbed: Testbed) -> list[str]:
     return plan_lines(plan(load_catalog(), ground), ground)
 
 
-def check(options: Options, write: Callable[[str], None]) -> int:
+def check(options: Options, write: Callable[[str], None], *, hook: Any = None) -> int:
     """Connects to every client, logs in, reads health and version, and tells the plan clause by clause.
 
     Returns 0 where every client can be used, else 1, after saying what is wrong with each.
@@ -31,7 +32,7 @@ def check(options: Options, write: Callable[[str], None]) -> int:
     Raises:
         testbed.UsageError: the address or the file cannot be understood.
     """
-    run = Run(options)
+    run = Run(options, hook=hook)
     testbed = run.parse()
     errors: list[TestbedError] = []
     lines: list[str] = []

@@ -94,7 +94,7 @@ class Leading:
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keeps the tests of a declared client on one worker; a managed one each worker has for itself."""
-        return keep_together(config, log) if self.run.options.declared else None
+        return keep_together(config, log) if self.run.declared else None
 
     # -------------------------------------------------------------------------------------- the way
 

@@ -52,7 +52,7 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
         raise OptionError(
             "--wa-catalog names clauses of your own tests, and no path was given", "give the tests' paths"
         )
-    run = Run(options)
+    run = Run(options, hook=config.hook)
     dry = any(getattr(config.option, name, None) for name in _DRY)
     if options.report is not None and not dry:
         prepare_report(options.report)

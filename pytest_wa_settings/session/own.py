@@ -41,7 +41,7 @@ class OwnTests:
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keeps the tests on one worker where they share one declared client."""
-        return keep_together(config, log) if self.run.options.declared else None
+        return keep_together(config, log) if self.run.declared else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

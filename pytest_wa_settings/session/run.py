@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pytest_wa_settings.session.options import Options
 
 if TYPE_CHECKING:
-    from pytest_wa_settings.testbed import Testbed
+    from pytest_wa_settings.testbed import Client, Consumer, Testbed
     from pytest_wa_settings.verdicts import Case
     from pytest_wa_settings.verdicts.outcomes import Progress
     from pytest_wa_settings.wire import Recorder
@@ -19,7 +20,7 @@ DEFAULT_EXAMPLES = 50
 
 
 class Run:
-    """Holds the testbed of this process from its opening to its close.
+    """Holds the testbed of this process from its opening to its close; `hook` calls other plugins.
 
     Attributes:
         progress, speak: ways to the terminal, where there is one.
@@ -27,8 +28,9 @@ class Run:
         facts: what the report says about the testbed; kept after the close.
     """
 
-    def __init__(self, options: Options, *, profile: str | None = None) -> None:
+    def __init__(self, options: Options, *, profile: str | None = None, hook: Any = None) -> None:
         self.options = options
+        self._hook = hook
         self.header: list[str] = []
         self.facts: dict[str, Any] = {"name": options.target, "clients": [], "exchanges": 0, "notes": []}
         self.progress: Progress | None = None
@@ -46,12 +48,18 @@ class Run:
         return self._testbed
 
     @property
+    def declared(self) -> bool:
+        """Whether clients are taken as they are, so that only one process may use them."""
+        parsed = self._parsed
+        return self.options.declared or (parsed is not None and not parsed.managed)
+
+    @property
     def profile(self) -> str:
         """The profile of the options, or the one that the testbed takes without."""
         if self._profile is None:
             self._profile = self._testbed.profile if self._testbed else self.options.profile
         if self._profile is None:
-            return "backup" if self.options.declared and not self.options.allow_restore else "full"
+            return "backup" if self.declared and not self.options.allow_restore else "full"
         return self._profile
 
     @property
@@ -87,8 +95,19 @@ class Run:
         from pytest_wa_settings.testbed import open_testbed
 
         if self._parsed is None:
-            self._parsed = open_testbed(settings_of(self.options, self._say))
+            settings = settings_of(self.options, self._say)
+            if self._hook is not None:
+                settings = replace(settings, consumer_of=self._consumer_of)
+                if settings.url is not None:
+                    self._parsed = self._hook.pytest_wa_settings_testbed(
+                        address=settings.url, settings=settings
+                    )
+            self._parsed = self._parsed or open_testbed(settings)
         return self._parsed
+
+    def _consumer_of(self, client: Client) -> Consumer | None:
+        view: Consumer | None = self._hook.pytest_wa_settings_consumer(client=client)
+        return view
 
     def _open(self) -> None:
         self._testbed = self.parse()

@@ -198,9 +198,9 @@ class Running:
         self._guard.close()
 
 
-def running_in(given: Mapping[str, Any]) -> Running:
+def running_in(given: Mapping[str, Any], hook: Any) -> Running:
     """The hooks of a worker, from what the leading process gave it."""
-    run = Run(Options.from_plain(given["options"]), profile=given["profile"])
+    run = Run(Options.from_plain(given["options"]), profile=given["profile"], hook=hook)
     return Running(run, load_catalog(), worker=True)
 
 

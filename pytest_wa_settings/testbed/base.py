@@ -66,13 +66,18 @@ def _silent(line: str) -> None:
     """Says nothing."""
 
 
+def _nobody(client: Client) -> None:
+    """Knows no view of what contacts see."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a run's options say about its testbed; times are in seconds.
 
     Exactly one of `url` and `config` is given. None stands for an option that was not given, where the
     testbed's own default differs by kind. `testbed` chooses one of several in a clients' file. `check`: only
-    to look, so nothing may be changed. `say` shows a line on the terminal while the run goes on.
+    to look, so nothing may be changed. `say` shows a line on the terminal while the run goes on;
+    `consumer_of` gives the view of a client that declares none, where another plugin has one.
     """
 
     url: str | None = None
@@ -92,6 +97,7 @@ class Settings:
     testbed: str | None = None
     check: bool = False
     say: Callable[[str], None] = field(default=_silent, repr=False, compare=False)
+    consumer_of: Callable[[Client], Consumer | None] = field(default=_nobody, repr=False, compare=False)
 
 
 class Testbed(ABC):

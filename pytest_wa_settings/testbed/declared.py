@@ -94,11 +94,16 @@ class DeclaredTestbed(Testbed):
             raise
 
     def _open_surroundings(self) -> None:
-        for entry in self._entries:
-            if entry.consumer and entry.consumer not in self._views:
-                self._views[entry.consumer] = Consumer(
-                    entry.consumer, contacts=self.contacts, seed=self._settings.seed, timeout=self.timeout
+        for slot in self._slots:
+            address = slot.entry.consumer
+            if address and address not in self._views:
+                self._views[address] = Consumer(
+                    address, contacts=self.contacts, seed=self._settings.seed, timeout=self.timeout
                 )
+            supplied = None if address else self._settings.consumer_of(slot.client)
+            if supplied is not None:
+                slot.entry = replace(slot.entry, consumer=f"supplied:{slot.entry.name}")
+                self._views[f"supplied:{slot.entry.name}"] = supplied
         views = list(self._views.values())
         if views:
             self._consumer = views[0] if len(views) == 1 else Views(views, self._view_of)

@@ -53,7 +53,7 @@ def offer_of(entry: Entry, slot: Slot | None, profile: str) -> Offer:
         restart_policy=entry.restart_policy,
         reset=entry.reset is not None,
         user=entry.user is not None,
-        consumer=entry.consumer is not None,
+        consumer=(slot.entry if slot else entry).consumer is not None,
         max_restores=entry.max_restores,
     )
 

@@ -153,7 +153,7 @@ print(status.value, sorted(set(loaded)))
 def test_without_an_option_nothing_heavy_is_imported(suite: FakeSuite) -> None:
     suite.pytester.makepyfile(test_own="def test_own(): pass", inert=INERT)
     result = suite.pytester.run(sys.executable, "-I", "inert.py", timeout=60)
-    light = ["fixtures", "plugin", "session", "session.options"]
+    light = ["fixtures", "hooks", "plugin", "session", "session.options"]
     assert result.outlines[-1] == f"0 {[f'pytest_wa_settings.{name}' for name in light]}"
 
 

@@ -1,0 +1,98 @@
+"""Other plugins supply testbeds and consumer views."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_suite import FakeSuite, last_line
+
+from pytest_wa_settings.session.options import Options
+from pytest_wa_settings.session.run import Run
+from pytest_wa_settings.testbed import Consumer
+
+FARM = """
+from dataclasses import replace
+from fake_suite import FakeTestbed
+from pytest_wa_settings.testbed import UsageError
+
+def pytest_wa_settings_testbed(address, settings):
+    if not address.startswith("farm:"):
+        return None
+    if address == "farm:":
+        raise UsageError("no pool is named", "give farm:POOL")
+    made = FakeTestbed(settings)
+    made.managed = "owned" not in address
+    return made
+"""
+
+
+@pytest.fixture
+def farm(suite: FakeSuite) -> FakeSuite:
+    """The small suite, with a plugin that knows addresses such as `farm:eu`."""
+    suite.pytester.makepyfile(farm=FARM)
+    suite.pytester.syspathinsert()
+    return suite
+
+
+def test_a_plugin_supplies_the_testbed_of_its_own_kind_of_address(farm: FakeSuite) -> None:
+    result = farm.pytester.runpytest_inprocess("-p", "farm", "--wa-url=farm:eu", "--wa-report=out")
+    assert result.ret == 0
+    assert last_line(result).startswith("conformant")
+    assert farm.report()["clients"][0]["address"] == "farm:eu"
+    assert farm.events() == ["open farm:eu", "close farm:eu"]
+
+
+def test_it_leaves_other_addresses_to_the_kinds_of_the_package(farm: FakeSuite) -> None:
+    assert farm.pytester.runpytest_inprocess("-p", "farm", "--wa-url=mock:").ret == 0
+    assert farm.events() == ["open mock:", "close mock:"]
+
+
+def test_what_it_says_against_an_address_is_a_usage_error(farm: FakeSuite) -> None:
+    result = farm.pytester.runpytest_inprocess("-p", "farm", "--wa-url=farm:")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: no pool is named; give farm:POOL"])
+
+
+def test_own_tests_get_its_clients_too(farm: FakeSuite) -> None:
+    farm.pytester.makepyfile(test_own="def test_own(wa_client): assert wa_client.name == 'fake'")
+    result = farm.pytester.runpytest_inprocess("-p", "farm", "--wa-url=farm:eu", "test_own.py")
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("address", "opened"), [("farm:eu", 3), ("farm:owned", 2)])
+def test_managed_says_whether_each_worker_has_one(farm: FakeSuite, address: str, opened: int) -> None:
+    command = farm.command("-p", "farm", "--wa-url", address, "-n2")
+    assert farm.pytester.run(*command, timeout=60).ret == 0
+    assert farm.events().count(f"open {address}") == opened  # once by the leading process, for its preflight
+
+
+def test_a_plugin_supplies_the_view_of_a_client_that_declares_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    view = Consumer("http://127.0.0.1:9")
+    asked: list[str] = []
+
+    class Hook:
+        def pytest_wa_settings_testbed(self, **_: Any) -> None:
+            return None
+
+        def pytest_wa_settings_consumer(self, client: Any) -> Consumer:
+            asked.append(client.driver.base_url)
+            return view
+
+    config = tmp_path / "clients.toml"
+    config.write_text(
+        '[[client]]\nname = "a"\nurl = "http://127.0.0.1:1"\n'
+        '[[client]]\nname = "b"\nurl = "http://127.0.0.1:2"\nconsumer = "http://127.0.0.1:3"\n'
+    )
+    testbed = Run(Options(config=config), hook=Hook()).parse()
+    testbed.open()
+    try:
+        assert asked == ["http://127.0.0.1:1"]
+        assert [offer.consumer for offer in testbed.offers()] == [True, True]
+        assert view in vars(testbed)["_views"].values()
+    finally:
+        testbed.close()
