@@ -185,7 +185,8 @@ def read_unchanged(
 class Refusals:
     """Sends restores that must be refused, and judges that nothing changed.
 
-    One client, one clause. A client that answers fast is read after every call; a slow one once, at the end.
+    One client, one clause. A client that answers fast is read after every call, or after every so many of a
+    long row of calls; a slow one once, at the end.
     """
 
     def __init__(self, case: Case, clause: str, client: Client, *, registered: bool = True) -> None:
@@ -195,6 +196,7 @@ class Refusals:
         self._each = self._reading_time() < 0.05
         self._unanswered = 0
         self._sent: list[Answer] = []
+        self._unread = 0
         self.seconds = 0.0
 
     def _reading_time(self) -> float:
@@ -202,8 +204,10 @@ class Refusals:
         self._before = read(self._client)
         return time.monotonic() - start
 
-    def judge(self, sent: str, call: Callable[[], Answer], *, example: str | None = None) -> Answer:
-        """One call that must be refused.
+    def judge(
+        self, sent: str, call: Callable[[], Answer], *, example: str | None = None, every: int = 1
+    ) -> Answer:
+        """One call that must be refused; the client is read after every so many of them.
 
         Raises:
             FindingError: it was accepted (then the client is made to serve again), or it changed the client.
@@ -217,15 +221,16 @@ class Refusals:
             self._recover()
             settle(finding)
         self._sent.append(answer)
-        if self._each:
-            self._check(sent, (answer,))
+        self._unread += 1
+        if self._each and self._unread >= every:
+            self._check(sent if every == 1 else f"{self._unread} calls, the last one: {sent}", (answer,))
         self.seconds = time.monotonic() - start
         return answer
 
     def finish(self, backup: Backup | None = None) -> None:
         """The reading at the end, and that the backup taken last before the refusals still restores."""
-        if not self._each and self._sent:
-            self._check(f"{len(self._sent)} calls that were refused", tuple(self._sent[-2:]))
+        if self._unread:
+            self._check(f"{self._unread} calls that were refused", tuple(self._sent[-2:]))
         if backup is None:
             return
         if not self._client.can_restart:
@@ -259,6 +264,7 @@ class Refusals:
         return answer
 
     def _check(self, sent: str, answers: tuple[Answer, ...]) -> None:
+        self._unread = 0
         try:
             self._before = read_unchanged(self._clause, sent, self._client, self._before, answers)
         except Exception:

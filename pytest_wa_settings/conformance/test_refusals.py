@@ -24,6 +24,9 @@ from pytest_wa_settings.conformance.strategies import (
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
 
+_IN_A_ROW = 10
+"""Calls of a long row after which the client is read."""
+
 
 def _backups(client: Client, case: Case) -> dict[str, Backup]:
     """A backup under each base password that the client accepts; those that it refuses are left out."""
@@ -51,7 +54,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         misses = affordable(wa_case, misses, refusals.seconds)
         for done, (name, miss) in enumerate(misses):
             wa_case.progress(done, len(misses), "near misses of passwords")
-            _refuse_miss(refusals, client, backups[name], miss, f"a password of {name}")
+            _refuse_miss(refusals, client, backups[name], miss, f"a password of {name}", every=_IN_A_ROW)
         for name, backup in backups.items():
             for other, second in backups.items():
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
@@ -78,11 +81,14 @@ def test_any_other_password_is_refused(wa_case: Case) -> None:
         refusals.finish()
 
 
-def _refuse_miss(refusals: Refusals, client: Client, backup: Backup, miss: NearMiss, of: str) -> None:
+def _refuse_miss(
+    refusals: Refusals, client: Client, backup: Backup, miss: NearMiss, of: str, *, every: int = 1
+) -> None:
     refusals.judge(
         f"restore with a wrong password: {miss.how} ({of})",
         lambda: client.restore(miss.password, backup.data),
         example=miss.how,
+        every=every,
     )
 
 
@@ -97,7 +103,7 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)
         for done, damage in enumerate(directed):
             wa_case.progress(done, len(directed), "damage to data")
-            _refuse_damage(refusals, client, password, damage)
+            _refuse_damage(refusals, client, password, damage, every=_IN_A_ROW)
         refusals.finish(backup)
 
 
@@ -122,11 +128,14 @@ def _half(text: str) -> str:
     return text[: len(text) // 2]
 
 
-def _refuse_damage(refusals: Refusals, client: Client, password: str, damage: Damage) -> None:
+def _refuse_damage(
+    refusals: Refusals, client: Client, password: str, damage: Damage, *, every: int = 1
+) -> None:
     refusals.judge(
         f"restore of damaged data: {damage.how}",
         lambda: client.restore(password, damage.data),
         example=damage.how,
+        every=every,
     )
 
 
