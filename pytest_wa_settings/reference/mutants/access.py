@@ -106,12 +106,6 @@ def backup_without_token_answers_403() -> None:
 
 
 @mutant("ACCESS-1")
-def backup_without_token_answers_400() -> None:
-    """Backup answers 400 to a request without a good token."""
-    _other_status(BACKUP, 400)
-
-
-@mutant("ACCESS-1")
 def backup_in_the_401() -> None:
     """The 401 of backup holds the backup: the work is done before the token is looked at."""
 
@@ -214,7 +208,7 @@ def restore_without_token_answers_403() -> None:
     _other_status(RESTORE, 403)
 
 
-@mutant("ACCESS-3")
+@mutant("ACCESS-3", also={"ACCESS-5": "a token that was logged out gets that 401, too"})
 def restore_before_its_401() -> None:
     """Restore does its work first, and answers 401 then."""
     _restore_first(401)

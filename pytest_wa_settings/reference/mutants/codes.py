@@ -161,18 +161,6 @@ def notice_to_everybody() -> None:
 
 
 @mutant("CODE-2", place="network")
-def notice_to_those_who_do_not_want_it() -> None:
-    """The setting is read the wrong way round."""
-
-    def tell(network: Network, account: Account, notice: dict[str, Any]) -> None:
-        for contact in network.contacts.values():
-            if not contact.security_notifications:
-                contact.notices.append(notice)
-
-    _notices(tell)
-
-
-@mutant("CODE-2", place="network")
 def notice_to_the_first_only() -> None:
     """Of those who want to know only the first is told."""
 

@@ -18,7 +18,6 @@ from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
 from pytest_wa_settings.reference.http import NOTHING, Call, Reply
 from pytest_wa_settings.reference.mutants.tools import Handle, State
 from pytest_wa_settings.reference.vault import (
-    PREFIX,
     Opened,
     Setup,
     Vault,
@@ -100,18 +99,6 @@ _COVERED: tuple[tuple[str, str, Integrity, int], ...] = (
         "integrity-of-the-head-alone",
         "Integrity covers the header and the length, not the state.",
         lambda head, body: head + str(len(body)).encode(),
-        TAG,
-    ),
-    (
-        "integrity-of-every-other-block",
-        "Integrity covers every other block of 16 bytes, by a wrong step.",
-        lambda head, body: head + b"".join(body[i : i + 16] for i in range(0, len(body), 32)),
-        TAG,
-    ),
-    (
-        "integrity-by-a-sum-of-bytes",
-        "Integrity is a sum of bytes, so that blocks may change places.",
-        lambda head, body: head + str((len(body), sum(body))).encode(),
         TAG,
     ),
 )
@@ -273,25 +260,6 @@ def empty_data_is_nothing_to_do() -> None:
 
 
 @mutant("RESTORE-6")
-def blank_data_is_nothing_to_do() -> None:
-    """Data of blanks is nothing to restore, and so a success."""
-    _taken_for_nothing_to_do(lambda data: data != "" and not data.strip())
-
-
-@mutant("RESTORE-6")
-def short_data_is_nothing_to_do() -> None:
-    """Data that decodes to nothing, or to less than a header, is nothing to restore, and so a success."""
-
-    def short(data: str) -> bool:
-        try:
-            return len(base64.b64decode(data, validate=True)) < PREFIX.size
-        except ValueError:
-            return False
-
-    _taken_for_nothing_to_do(lambda data: data != "" and short(data))
-
-
-@mutant("RESTORE-6")
 def unencrypted_data_accepted() -> None:
     """Data that is a JSON object is taken for an unencrypted backup, as old versions wrote it."""
 
@@ -378,21 +346,6 @@ def malformed_data_stops_the_app() -> None:
             coreapp.vault.parse(coreapp.vault.split(coreapp.vault.decode(data))[1])
         except VaultError:
             coreapp.leave()
-        opened: Opened = await clean(coreapp, password, data)
-        return opened
-
-    wrap(Coreapp, "unseal", unseal)
-
-
-@mutant("RESTORE-6")
-def malformed_data_clears_the_settings() -> None:
-    """Data that is no backup by its form is refused only after the settings were cleared for it."""
-
-    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
-        try:
-            coreapp.vault.parse(coreapp.vault.split(coreapp.vault.decode(data))[1])
-        except VaultError:
-            coreapp.application.reset()
         opened: Opened = await clean(coreapp, password, data)
         return opened
 

@@ -25,7 +25,8 @@ from pytest_wa_settings.reference.vault import KEY_BYTES, Cost, Opened, Vault, V
 
 DAMAGE_TOO = {"RESTORE-6": "authenticated encryption cannot tell a wrong password from damage"}
 
-CUTS = (8, 16, 32, 64, 72, 128, 255, 256)
+CHARACTERS = (8, 16, 32, 64, 72, 128, 255, 256)
+BYTES = (32, 72, 256)
 
 
 def _cut_characters(size: int) -> None:
@@ -36,13 +37,14 @@ def _cut_bytes(size: int) -> None:
     alter_key(lambda raw: raw[:size])
 
 
-for _size in CUTS:
+for _size in CHARACTERS:
     mutant_of(
         f"password-cut-at-{_size}-characters",
         "RESTORE-5",
         f"Only the first {_size} characters of a password count.",
         partial(_cut_characters, _size),
     )
+for _size in BYTES:
     mutant_of(
         f"password-cut-at-{_size}-bytes",
         "RESTORE-5",
@@ -52,7 +54,6 @@ for _size in CUTS:
 
 _CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
     ("lower-cased", "Letter case does not count.", str.lower),
-    ("upper-cased", "A password is turned to upper case.", str.upper),
     ("case-folded", "A password is compared as names are, by its case-folded form.", str.casefold),
     (
         "first-letter-lower-cased",
@@ -61,7 +62,6 @@ _CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
     ),
     ("stripped", "Blanks at both ends do not count.", str.strip),
     ("right-stripped", "Blanks and line ends after a password do not count.", str.rstrip),
-    ("left-stripped", "Blanks before a password do not count.", str.lstrip),
     (
         "line-end-cut-off",
         "A line end after a password does not count.",
@@ -76,12 +76,6 @@ _CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         "ended-by-nul",
         "A password ends at its first NUL, as C strings do.",
         lambda password: password.split("\0")[0],
-    ),
-    ("without-trailing-nul", "NULs after a password do not count.", lambda password: password.rstrip("\0")),
-    (
-        "ended-by-a-blank",
-        "A password ends at its first blank, as a word on a command line does.",
-        lambda password: (password.split() or [""])[0],
     ),
     (
         "compatibility-folded",
@@ -101,11 +95,6 @@ _CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         lambda password: password.encode("ascii", "ignore").decode(),
     ),
     (
-        "in-ascii-with-question-marks",
-        "Characters beyond ASCII count as question marks.",
-        lambda password: password.encode("ascii", "replace").decode(),
-    ),
-    (
         "in-latin-1-with-question-marks",
         "Characters beyond Latin-1 count as question marks.",
         lambda password: password.encode("latin-1", "replace").decode("latin-1"),
@@ -119,11 +108,6 @@ _CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         "cut-at-an-emoji",
         "A password ends before its first character beyond 16 bits, as in a three-byte column of MySQL.",
         lambda password: password[: next((i for i, c in enumerate(password) if ord(c) > 0xFFFF), None)],
-    ),
-    (
-        "sorted",
-        "The order of a password's characters does not count.",
-        lambda password: "".join(sorted(password)),
     ),
 )
 
@@ -152,12 +136,6 @@ def password_padded_with_nul() -> None:
 def password_not_checked() -> None:
     """The key is built in: any password opens every backup."""
     alter_key(lambda raw: b"built in")
-
-
-@mutant("RESTORE-5")
-def password_by_its_length() -> None:
-    """The key is made of the password's length and first character, by a mistake in the derivation."""
-    alter_key(lambda raw: raw[:1] + str(len(raw)).encode())
 
 
 @mutant("RESTORE-5")
@@ -195,18 +173,6 @@ def _keep_passwords(master: Callable[[str], bool]) -> None:
 
     wrap(Vault, "seal", seal)
     wrap(Vault, "open", opened)
-
-
-@mutant("RESTORE-5")
-def password_repeated_counts_as_one() -> None:
-    """A password is stretched to 64 bytes by saying it again, so that said twice it is the same."""
-
-    def stretched(raw: bytes) -> bytes:
-        if not raw or len(raw) >= 64:
-            return raw
-        return (raw * 64)[:64]
-
-    alter_key(stretched)
 
 
 # What is done although the password is wrong.
@@ -249,12 +215,6 @@ def wrong_password_stops_the_app() -> None:
 def wrong_password_clears_the_settings() -> None:
     """The settings are cleared for a restore before the password is checked."""
     _on_failure(lambda coreapp: coreapp.application.reset())
-
-
-@mutant("RESTORE-5", also=DAMAGE_TOO)
-def wrong_password_unregisters() -> None:
-    """The registration is given up for a restore before the password is checked."""
-    _on_failure(lambda coreapp: coreapp.store.drop("registration"))
 
 
 @mutant("RESTORE-5")

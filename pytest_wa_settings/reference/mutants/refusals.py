@@ -40,8 +40,6 @@ _ENVELOPES: tuple[tuple[str, str, Callable[[dict[str, Any]], Any]], ...] = (
         "An error has a code and no title.",
         lambda error: {"errors": [{"code": error["code"]}]},
     ),
-    ("of-texts", "`errors` is a list of texts.", lambda error: {"errors": [error["title"]]}),
-    ("with-true-as-code", "The code is `true`.", lambda error: {"errors": [{**error, "code": True}]}),
 )
 
 
@@ -115,14 +113,12 @@ for _name, _summary, _code, _other in (
     ("token-code-1006", "A request without a good token has code 1006.", 1005, 1006),
     ("missing-parameter-code-1009", "A missing parameter has code 1009.", 1008, 1009),
     ("wrong-type-code-1008", "A parameter of the wrong type has code 1008.", 1009, 1008),
-    ("wrong-type-code-1000", "A parameter of the wrong type has the generic code 1000.", 1009, 1000),
     (
         "unregistered-code-1000",
         "A client that is not registered answers the generic code 1000.",
         1011,
         1000,
     ),
-    ("unregistered-code-1005", "A client that is not registered says access denied, 1005.", 1011, 1005),
 ):
     mutant_of(_name, "ERROR-3", _summary, partial(_other_code, _code, _other))
 
@@ -178,17 +174,6 @@ def text_body_accepted() -> None:
     def read(body: bytes) -> dict[str, Any] | None:
         found = _json(body)
         return {"password": found} if isinstance(found, str) else None
-
-    _body(read)
-
-
-@mutant("ERROR-4")
-def broken_utf_8_accepted() -> None:
-    """Bytes that are no UTF-8 are replaced, and the rest is taken."""
-
-    def read(body: bytes) -> dict[str, Any] | None:
-        found = _json(body.decode("utf-8", "replace").encode())
-        return found if isinstance(found, dict) else None
 
     _body(read)
 
@@ -253,12 +238,6 @@ def _echo_on_failure(shown: Callable[[Coreapp, str], str]) -> None:
 def wrong_password_echoed() -> None:
     """The refusal of a wrong password says which password was wrong."""
     _echo_on_failure(lambda coreapp, password: f"The password {password} does not open the backup.")
-
-
-@mutant("ROBUST-4")
-def wrong_password_echoed_in_hex() -> None:
-    """The refusal of a wrong password shows its bytes."""
-    _echo_on_failure(lambda coreapp, password: f"Not the password: {password.encode('utf-8').hex()}.")
 
 
 @mutant("ROBUST-4")

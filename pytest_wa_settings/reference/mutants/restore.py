@@ -30,11 +30,7 @@ _ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "A restore answers the text `OK`, which is no JSON.",
         {"content": b"OK", "media_type": "text/plain"},
     ),
-    ("with-true", "A restore answers `true`.", {"content": b"true"}),
-    ("with-null-in-quotes", 'A restore answers `"null"`.', {"content": b'"null"'}),
     ("with-success-true", 'A restore answers `{"success": true}`.', {"content": b'{"success": true}'}),
-    ("with-an-object-of-null", 'A restore answers `{"settings": null}`.', {"content": b'{"settings": null}'}),
-    ("with-success-and-meta", "A restore answers `success` beside `meta`.", {"payload": {"success": True}}),
     (
         "with-an-error-inside",
         "A restore that was carried out answers with an empty list of errors.",

@@ -39,12 +39,6 @@ _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         lambda value: max(1, value & 0xFFFF),
     ),
     (
-        "unhealthy-interval-rounded",
-        "The setting unhealthy_interval comes back rounded down to tens.",
-        "unhealthy_interval",
-        lambda value: max(1, value // 10 * 10),
-    ),
-    (
         "first-media-kind-only",
         "Of the list media.auto_download only the first comes back.",
         "media.auto_download",
@@ -68,7 +62,6 @@ _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         "webhooks.url",
         _without_path,
     ),
-    ("webhook-lower-cased", "The setting webhooks.url comes back in lower case.", "webhooks.url", str.lower),
     (
         "false-comes-back-as-default",
         "The setting callback_persist comes back as true where it was false.",
@@ -80,12 +73,6 @@ _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         "The setting sent_status comes back as 0 or 1.",
         "sent_status",
         int,
-    ),
-    (
-        "flag-comes-back-as-text",
-        "The setting show_security_notifications comes back as a word.",
-        "show_security_notifications",
-        lambda value: str(value).lower(),
     ),
 )
 
@@ -242,13 +229,6 @@ _PROFILE: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         "description",
         lambda value: value.encode("utf-8").decode("latin-1"),
     ),
-    (
-        "description-cut",
-        "The description comes back cut after 16 characters.",
-        "description",
-        lambda value: value[:16],
-    ),
-    ("email-upper-cased", "The e-mail address comes back in upper case.", "email", str.upper),
 )
 
 for _name, _summary, _path, _change in _PROFILE:

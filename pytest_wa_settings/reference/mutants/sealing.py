@@ -131,11 +131,6 @@ _IN_HEADER: tuple[tuple[str, str, Members], ...] = (
         },
     ),
     (
-        "profile-in-the-header",
-        "The profile, which everybody may see, stands in the header.",
-        lambda state, setup, password: {"profile": _profile(state)},
-    ),
-    (
         "profile-in-the-header-percent-encoded",
         "The profile stands in the header, percent-encoded to the last letter.",
         lambda state, setup, password: {"profile": "".join(f"%{b:02X}" for b in _profile(state).encode())},
@@ -149,11 +144,6 @@ _IN_HEADER: tuple[tuple[str, str, Members], ...] = (
         "password-in-the-header",
         "The password stands in the header, for the support team.",
         lambda state, setup, password: {"hint": quote(password)},
-    ),
-    (
-        "password-in-the-header-as-base64",
-        "The password stands in the header, in base64.",
-        lambda state, setup, password: {"check": _b64(password.encode("utf-8"))},
     ),
 )
 

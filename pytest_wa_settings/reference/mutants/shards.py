@@ -58,11 +58,6 @@ _NUMBERS: tuple[tuple[str, str, Callable[[int, int], bool]], ...] = (
         lambda theirs, ours: ours % theirs == 0,
     ),
     (
-        "taken-by-the-next-size",
-        "A backup is taken by a set-up with twice or half as many shards.",
-        lambda theirs, ours: theirs in (2 * ours, ours // 2),
-    ),
-    (
         "not-checked-from-16-on",
         "From 16 shards on, the number of shards is not checked.",
         lambda theirs, ours: min(theirs, ours) >= 16,

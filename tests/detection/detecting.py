@@ -1,0 +1,151 @@
+"""Runs the suite against a mutant or a variant of the reference, as a user would, and judges what it said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = 3
+READY_SECONDS = 5
+LIMIT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A mutant or a variant, as the reference lists it; `clause` is None for a variant."""
+
+    kind: str
+    name: str
+    summary: str
+    clause: str | None = None
+    also: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run said: the verdict, each clause's verdict, the tests that failed and all that there are."""
+
+    verdict: str
+    clauses: Mapping[str, str]
+    tests: tuple[str, ...] = ()
+    all_tests: tuple[str, ...] = ()
+    seconds: float = 0.0
+    exchanges: int = 0
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def having(self, verdict: str) -> list[str]:
+        """The clauses that ended with a verdict, in the catalog's order."""
+        return [clause for clause, found in self.clauses.items() if found == verdict]
+
+
+def subjects(kind: str) -> list[Subject]:
+    """All mutants (`mutant`) or variants (`variant`), in the order of their list."""
+    command = [str(Path(sys.executable).with_name("wa-settings")), f"{kind}s", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [
+        Subject(
+            kind,
+            one["name"],
+            one["summary"],
+            one.get("clause"),
+            tuple(one.get("also", ())),
+            tuple(one.get("run", ())),
+        )
+        for one in json.loads(done.stdout)
+    ]
+
+
+def command(subject: Subject, seed: int, examples: int | None) -> list[str]:
+    """The public command that runs the suite against a subject."""
+    drawn = ["--wa-examples", str(examples)] if examples is not None else []
+    return [
+        *[sys.executable, "-m", "pytest", "-q", "--wa-url", f"mock:{subject.kind}={subject.name}"],
+        *["--wa-seed", str(seed), "--wa-ready-timeout", str(READY_SECONDS), *drawn, *subject.run],
+        *["--wa-report", "report", "--junitxml", "junit.xml"],
+    ]
+
+
+def run(subject: Subject, *, seed: int = 0, examples: int | None = EXAMPLES) -> Outcome:
+    """What the suite says of a subject, from an empty folder."""
+    started = time.monotonic()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WA_", "PYTEST_"))}
+    with tempfile.TemporaryDirectory(prefix="wa-detection-") as folder:
+        subprocess.run(
+            command(subject, seed, examples),
+            cwd=folder,
+            env=kept,
+            capture_output=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+        seconds = time.monotonic() - started
+        return read(Path(folder), seconds)
+
+
+def read(folder: Path, seconds: float) -> Outcome:
+    """The outcome that a run left in its folder."""
+    try:
+        report: dict[str, Any] = json.loads((folder / "report" / "report.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return Outcome("no report", {}, seconds=seconds)
+    clauses = {one["id"]: one["verdict"] for one in report["clauses"] if one["level"] != "INFO"}
+    reasons = {
+        one["id"]: str(one["reason"]) for one in report["clauses"] if one["verdict"] not in ("pass", "-")
+    }
+    cases = list(ElementTree.parse(folder / "junit.xml").getroot().iter("testcase"))
+    return Outcome(
+        report["verdict"],
+        clauses,
+        tuple(name(case) for case in cases if failed(case)),
+        tuple(name(case) for case in cases),
+        seconds,
+        report["run"]["exchanges"],
+        reasons,
+    )
+
+
+def name(case: ElementTree.Element) -> str:
+    """A test as `module::name`."""
+    return f"{case.get('classname')}::{case.get('name')}"
+
+
+def failed(case: ElementTree.Element) -> bool:
+    """Whether a test made a clause red; for a SHOULD pytest counts it as passed."""
+    judged = [one.get("value", "") for one in case.iter("property")]
+    return case.find("failure") is not None or any(value.endswith(": fail") for value in judged)
+
+
+def complaints(subject: Subject, outcome: Outcome) -> list[str]:
+    """What is wrong with how the suite judged a subject; empty where it judged well."""
+    told = [f"{clause} ended in error: {outcome.reasons.get(clause)}" for clause in outcome.having("error")]
+    if outcome.verdict == "no report":
+        return ["the run left no report"]
+    red = outcome.having("fail")
+    if subject.kind == "variant":
+        if outcome.verdict != "conformant":
+            told.append(f"the run ended {outcome.verdict}")
+            told += [
+                f"{clause} not tested: {outcome.reasons.get(clause)}"
+                for clause in outcome.having("not tested")
+            ]
+        return told + [f"{one} is red: {outcome.reasons.get(one)}" for one in red if one not in subject.also]
+    assert subject.clause is not None
+    if subject.clause not in red:
+        told.append(f"not caught: {subject.clause} is {outcome.clauses.get(subject.clause)}")
+    allowed = (subject.clause, *subject.also)
+    told += [f"wrong blame: {one} is red: {outcome.reasons.get(one)}" for one in red if one not in allowed]
+    return told + [
+        f"{one} must break with it, and is {outcome.clauses.get(one)}"
+        for one in subject.also
+        if one not in red
+    ]
