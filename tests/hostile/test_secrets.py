@@ -150,9 +150,7 @@ def test_a_run_against_the_mock_leaves_no_secret(runs: Runs) -> None:
     assert outcome.status == 0, outcome.tail()
 
 
-@pytest.mark.parametrize(
-    "mutant", ["password-in-the-header-as-base64", "wrong-password-echoed-in-hex", "settings-in-the-error"]
-)
+@pytest.mark.parametrize("mutant", ["password-in-the-header", "wrong-password-echoed"])
 def test_a_run_with_findings_leaves_no_secret(runs: Runs, mutant: str) -> None:
     outcome = runs.go(f"mock:mutant={mutant}", "--wa-strict")
     assert outcome.status == 1, outcome.tail()
