@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["serve"]:
             return _serve(arguments[1:])
+        if arguments[:1] == ["replay"] and not {"-h", "--help"} & set(arguments):
+            return _replay(arguments[1:])
         options = _parser().parse_args(arguments)
         if options.command == "clauses":
             status = _clauses(options.format, options.catalog)
@@ -70,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     clauses.add_argument("--catalog", type=Path, metavar="FILE", help="another catalog than the shipped one")
     _add_check(
         commands.add_parser("check", help="look at clients: what can be tested there, clause by clause")
+    )
+    again = commands.add_parser("replay", help="send the examples of a red clause again")
+    again.add_argument("report", type=Path, metavar="REPORT", help="a report.json, or its folder")
+    again.add_argument("clause", metavar="CLAUSE", help="such as RESTORE-5")
+    again.add_argument(
+        "options", nargs="*", metavar="OPTION", help="of pytest: --wa-url for another client, …"
     )
     _add_init(commands.add_parser("init", help="write a first clients.toml for a client that runs"))
     for name, what in (("mutants", "wrong on purpose"), ("variants", "right in another way")):
@@ -128,6 +136,20 @@ def _add_init(init: argparse.ArgumentParser) -> None:
 
 def _serve(arguments: list[str]) -> NoReturn:
     os.execv(sys.executable, [*REFERENCE, "serve", *arguments])
+
+
+def _replay(arguments: list[str]) -> int:
+    from pytest_wa_settings.session.options import OptionError
+    from pytest_wa_settings.session.replay import replay_arguments
+
+    if len(arguments) < 2:
+        _parser().parse_args(["replay", *arguments])
+    try:
+        repeated = replay_arguments(Path(arguments[0]), arguments[1], arguments[2:])
+    except OptionError as error:
+        sys.stderr.write(f"wa-settings: {error.problem}: {error.remedy}\n")
+        return USAGE
+    return subprocess.run([sys.executable, "-m", "pytest", *repeated], check=False).returncode
 
 
 def _deviations(command: str, form: str) -> int:
