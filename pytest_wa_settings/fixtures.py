@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def wa_testbed(request: pytest.FixtureRequest) -> Testbed:
+def wa_testbed_name(request: pytest.FixtureRequest) -> str:
+    """Which testbed of a clients' file a test runs on, where the file names several; else ""."""
+    return str(getattr(request, "param", ""))
+
+
+@pytest.fixture(scope="session")
+def wa_testbed(request: pytest.FixtureRequest, wa_testbed_name: str) -> Testbed:
     """Where clients come from: what `--wa-url` or `--wa-config` names, opened once and closed at the end.
 
     `wa_testbed.lease(Need(state="unregistered"))` gives a client of that kind for a `with` block;
@@ -25,7 +31,7 @@ def wa_testbed(request: pytest.FixtureRequest) -> Testbed:
     run = request.config.stash.get(RUN, None)
     if run is None:
         pytest.fail("no client to test: give --wa-url ADDRESS (mock: needs nothing else)", pytrace=False)
-    return run.testbed()
+    return run.part(wa_testbed_name).testbed()
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def wa_backup(wa_client: Client) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def wa_case(request: pytest.FixtureRequest, wa_testbed: Testbed) -> Case:
+def wa_case(request: pytest.FixtureRequest, wa_testbed: Testbed, wa_testbed_name: str) -> Case:
     """What a conformance test knows: the testbed, its clauses (`wa_clause`), its seed and examples.
 
     `wa_case.remark(text)` notes something that decides nothing; see `verdicts.Case`.
@@ -85,8 +91,9 @@ def wa_case(request: pytest.FixtureRequest, wa_testbed: Testbed) -> Case:
     from pytest_wa_settings.session.running import planned_test
 
     item: pytest.Item = request.node
-    planned = planned_test(item)
+    planned = planned_test(item, request.config.stash[RUN].names)
     clauses = (*planned["clauses"], *planned["widens"])
-    case = request.config.stash[RUN].case_of(planned["test"], clauses)
+    run = request.config.stash[RUN].part(wa_testbed_name)
+    case = run.case_of(planned["test"], clauses)
     item.stash[CASE] = case
     return case

@@ -111,7 +111,8 @@ def _run_own_tests(config: pytest.Config) -> None:
 
     try:
         run = Run(resolve(config, config.option), hook=config.hook)
-        run.parse()
+        for part in run.parts:
+            part.parse()
         own_catalog = run.options.catalog
         catalog = load_catalog(own_catalog) if own_catalog is not None else None
         if catalog is not None and run.options.report is not None and not hasattr(config, "workerinput"):

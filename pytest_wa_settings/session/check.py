@@ -33,7 +33,20 @@ def check(options: Options, write: Callable[[str], None], *, hook: Any = None) -
         testbed.UsageError: the address or the file cannot be understood.
     """
     run = Run(options, hook=hook)
-    testbed = run.parse()
+    testbeds = [part.parse() for part in run.parts]
+    errors: list[TestbedError] = []
+    for testbed in testbeds:
+        if len(testbeds) > 1:
+            write(f"testbed {testbed.name}")
+        errors += _check(testbed, write)
+        if len(testbeds) > 1:
+            write("")
+    write(_ending(errors))
+    return 1 if errors else 0
+
+
+def _check(testbed: Testbed, write: Callable[[str], None]) -> list[TestbedError]:
+    """Tells of one testbed; returns what is wrong with it."""
     errors: list[TestbedError] = []
     lines: list[str] = []
     try:
@@ -44,21 +57,12 @@ def check(options: Options, write: Callable[[str], None], *, hook: Any = None) -
         errors, ground = [error], ground_of(testbed)
     finally:
         closing = testbed.close()
-
-    def say(line: str) -> None:
-        write(testbed.recorder.scrub(line))
-
-    for line in [*lines, *(f"cannot be used: {told(error)}" for error in errors)]:
-        say(line)
     steps = plan(load_catalog(), ground)
-    say("")
-    for line in clause_lines(steps):
-        say(line)
-    say("")
-    for line in [*plan_lines(steps, ground), *closing]:
-        say(line)
-    say(_ending(errors))
-    return 1 if errors else 0
+    lines += [f"cannot be used: {told(error)}" for error in errors]
+    lines += ["", *clause_lines(steps), "", *plan_lines(steps, ground), *closing]
+    for line in lines:
+        write(testbed.recorder.scrub(line))
+    return errors
 
 
 def _ending(errors: list[TestbedError]) -> str:

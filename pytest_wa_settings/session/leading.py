@@ -13,11 +13,13 @@ from pytest_wa_settings.session.check import plan_of
 from pytest_wa_settings.session.run import RUN, Run
 from pytest_wa_settings.session.running import Running
 from pytest_wa_settings.session.scheduling import keep_together
+from pytest_wa_settings.session.several import split
 from pytest_wa_settings.verdicts.catalog import Catalog
-from pytest_wa_settings.verdicts.decision import Ending, Verdict, run_verdict
+from pytest_wa_settings.verdicts.decision import Ending, Verdict, run_verdict, worst_of
+from pytest_wa_settings.verdicts.entries import PlannedTest
 from pytest_wa_settings.verdicts.forecast import forecast
 from pytest_wa_settings.verdicts.ledger import Ledger
-from pytest_wa_settings.verdicts.report import RunFacts, build_report, write_report
+from pytest_wa_settings.verdicts.report import RunFacts, build_report, merge_reports, write_report
 
 NAME = "wa_settings_suite_run"
 """The plugin name by which a nested run is known from the run that started it."""
@@ -32,26 +34,37 @@ class Leading:
 
     Attributes:
         verdict: None until the run is over.
+        ledgers: one for each testbed, by its name.
         dry: nothing is run (--collect-only and the like), so there is no verdict to be had.
         last_lines: what stands at the very end of the terminal's output, the verdict last.
     """
 
-    def __init__(self, run: Run, catalog: Catalog, *, broken: str | None = None, dry: bool = False) -> None:
+    def __init__(
+        self,
+        run: Run,
+        catalog: Catalog,
+        *,
+        broken: str | None = None,
+        broken_parts: dict[str, str] | None = None,
+        dry: bool = False,
+    ) -> None:
         self.__name__ = NAME
         self.dry = dry
         self.run = run
         self.catalog = catalog
-        self.ledger = Ledger(catalog)
+        self.ledgers = {part.name: Ledger(catalog) for part in run.parts}
         self.report: dict[str, Any] | None = None
         self.verdict: Verdict | None = None
         self.last_lines: list[tuple[str, dict[str, bool]]] = []
         self._started = time.time()
         self._begun = time.monotonic()
         self._broken = broken
+        self._broken_parts = broken_parts or {}
         self._early: Ending | None = None
         self._running = Running(run, catalog, broken=broken)
+        self._running.broken_parts = self._broken_parts
         self._distributed = False
-        self._worker_facts: list[dict[str, Any]] = []
+        self._worker_facts: list[dict[str, dict[str, Any]]] = []
         self._closing_lines: list[str] = []
         self._forecast: list[str] = []
 
@@ -65,9 +78,9 @@ class Leading:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Lets go of the client before workers begin: each has a testbed of its own."""
-        testbed = self.run.opened
-        if testbed is not None:
-            self._forecast = forecast(self.catalog, self.run.profile, testbed)
+        for part in self.run.parts:
+            if part.opened is not None:
+                self._forecast += forecast(self.catalog, part.profile, part.opened)
         terminal.name_tests_by_module(session.config)
         self._distributed = session.config.pluginmanager.has_plugin("dsession")
         if self._distributed:
@@ -75,12 +88,15 @@ class Leading:
         else:
             self.run.progress = terminal.progress_on(session.config)
             self.run.speak = terminal.speaker_on(session.config)
+            for part in self.run.parts:  # those that are open already speak, too
+                part.speak = self.run.speak
 
     def pytest_report_header(self) -> list[str]:
         """What is tested, how, and what will not be; where nothing is run, what the plan would be."""
-        lines = terminal.header(self.run, self.catalog, self._forecast)
-        if self.dry and self.run.opened is None:
-            lines += [f"plan: {line}" for line in plan_of(self.run.parse())]
+        lines = terminal.header(self.run, self.catalog, list(dict.fromkeys(self._forecast)))
+        lines += [f"cannot be tested: {reason}" for reason in self._broken_parts.values()]
+        if self.dry:
+            lines += [f"plan: {line}" for part in self.run.parts for line in plan_of(part.parse())]
         return lines
 
     @pytest.hookimpl(optionalhook=True)
@@ -88,25 +104,31 @@ class Leading:
         """Gives a worker of pytest-xdist its options; the profile is known already."""
         node.workerinput["wa_settings"] = {
             "options": self.run.options.as_plain(),
-            "profile": self.run.profile,
+            "profiles": {part.name: part.profile for part in self.run.parts},
+            "broken_parts": self._broken_parts,
         }
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keeps the tests of a declared client on one worker; a managed one each worker has for itself."""
-        return keep_together(config, log) if self.run.declared else None
+        return keep_together(config, log, self.run.names) if self.run.declared else None
 
     # -------------------------------------------------------------------------------------- the way
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enters how a test ended, in this process or another."""
         carried = vars(report)
-        self.ledger.plan(carried.get("wa_plan") or ())
+        self._take_plan(carried.get("wa_plan") or {})
         entry = carried.get("wa_entry")
         if entry is not None:
-            self.ledger.add(entry)
+            self.ledgers[carried["wa_testbed"]].add(entry)
         elif report.failed and self._broken is None:
-            self.ledger.lose(report.nodeid, CRASHED)
+            test, name = split(report.nodeid, self.run.names)
+            self.ledgers[name].lose(test, CRASHED)
+
+    def _take_plan(self, plan: dict[str, list[PlannedTest]]) -> None:
+        for name, tests in plan.items():
+            self.ledgers[name].plan(tests)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -130,7 +152,7 @@ class Leading:
         output = getattr(node, "workeroutput", {}).get("wa_settings")
         if output is None:
             return
-        self.ledger.plan(output["plan"])
+        self._take_plan(output["plan"])
         self._worker_facts.append(output["facts"])
         self._closing_lines += output["lines"]
         self._mismatched(output["mismatches"])
@@ -176,25 +198,33 @@ class Leading:
         """Closes the testbed, decides, and writes the report; a second call changes nothing."""
         if self.verdict is not None:
             return self.verdict
-        self.ledger.plan(self._running.plan)
+        self._take_plan(self._running.plan)
         self._mismatched(self._running.mismatches)
         self._closing_lines += self.run.close()
-        ending = self._ending()
+        parts = self.run.parts
+        judged = [self._judge(part) for part in parts]
+        verdicts = [verdict for _, verdict in judged]
+        self.verdict = worst_of([part.name for part in parts], verdicts)
+        self.report = merge_reports([report for report, _ in judged], verdicts, self.verdict)
         options = self.run.options
-        outcomes = self.ledger.outcomes(self.run.profile, ending)
-        self.verdict = run_verdict(
-            outcomes,
-            self.run.profile,
-            ending=ending,
-            strict=options.strict,
-            allow_not_tested=options.allow_not_tested,
-        )
-        self.report = build_report(self.catalog, outcomes, self.verdict, self._facts())
         self.last_lines = [(line, {}) for line in self._closing_lines]
         if options.report is not None:
             self.last_lines.append((f"report: {write_report(options.report, self.report)}", {}))
         self.last_lines.append(terminal.verdict_line(self.verdict))
         return self.verdict
+
+    def _judge(self, part: Run) -> tuple[dict[str, Any], Verdict]:
+        """The report on one testbed, and its verdict."""
+        ending, options = self._ending(part.name), self.run.options
+        outcomes = self.ledgers[part.name].outcomes(part.profile, ending)
+        verdict = run_verdict(
+            outcomes,
+            part.profile,
+            ending=ending,
+            strict=options.strict,
+            allow_not_tested=options.allow_not_tested,
+        )
+        return build_report(self.catalog, outcomes, verdict, self._facts(part)), verdict
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table by clause, the sums, and the findings."""
@@ -205,12 +235,13 @@ class Leading:
         """Notes that a person ended the run."""
         self._early = Ending("interrupted", "the run was interrupted")
 
-    def _ending(self) -> Ending:
-        if self._broken is not None:
-            return Ending("broken", self._broken)
+    def _ending(self, name: str) -> Ending:
+        broken = self._broken_parts.get(name) or self._broken
+        if broken is not None:
+            return Ending("broken", broken)
         if self._early is not None:
             return self._early
-        if self.ledger.runnable == 0:
+        if self.ledgers[name].runnable == 0:
             return Ending(
                 "broken", CRASHED if self._distributed and not self._worker_facts else NOTHING_SELECTED
             )
@@ -225,14 +256,14 @@ class Leading:
             more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
             self.give_up(f"the suite does not match its catalog: {lines[0]}{more}")
 
-    def _facts(self) -> RunFacts:
-        own, options = self.run.facts, self.run.options
-        every = [own, *self._worker_facts]
+    def _facts(self, part: Run) -> RunFacts:
+        own, options = part.facts, self.run.options
+        every = [own, *(facts[part.name] for facts in self._worker_facts)]
         return RunFacts(
-            testbed=own["name"],
+            testbed=part.name or own["name"],
             started=self._started,
             seconds=time.monotonic() - self._begun,
-            profile=self.run.profile,
+            profile=part.profile,
             strict=options.strict,
             seed=options.seed,
             examples=self.run.examples,

@@ -56,12 +56,15 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
     dry = any(getattr(config.option, name, None) for name in _DRY)
     if options.report is not None and not dry:
         prepare_report(options.report)
+    for part in run.parts:
+        part.parse()
     leading: Leading | None = None
     with _surroundings() as home:
         try:
             with sigterm_interrupts():
-                broken = None if dry else _opening(run)
-                leading = Leading(run, load_catalog(), broken=broken, dry=dry)
+                parts = {} if dry else _opening(run)
+                broken = next(iter(parts.values())) if len(parts) == len(run.names) else None
+                leading = Leading(run, load_catalog(), broken=broken, broken_parts=parts, dry=dry)
                 return _run(config, leading, nested_arguments(arguments, home), quiet=broken is not None)
         except KeyboardInterrupt:
             leading = leading or Leading(run, load_catalog())
@@ -71,15 +74,17 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
             run.close()
 
 
-def _opening(run: Run) -> str | None:
-    """Opens and preflights the testbed; returns what is wrong with it, if anything."""
-    try:
-        run.testbed()
-    except UsageError:
-        raise
-    except TestbedError as error:
-        return run.scrub(told(error))
-    return None
+def _opening(run: Run) -> dict[str, str]:
+    """Opens and preflights every testbed; returns what is wrong with which, if anything."""
+    broken = {}
+    for part in run.parts:
+        try:
+            part.testbed()
+        except UsageError:
+            raise
+        except TestbedError as error:
+            broken[part.name] = part.scrub(told(error))
+    return broken
 
 
 def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet: bool) -> int:

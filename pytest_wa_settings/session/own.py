@@ -12,6 +12,7 @@ from pytest_wa_settings.session import terminal
 from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.session.running import planned_test
 from pytest_wa_settings.session.scheduling import keep_together
+from pytest_wa_settings.session.several import spread
 from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.testbed import TestbedError, Unavailable
 from pytest_wa_settings.verdicts import FindingError, load_catalog
@@ -34,6 +35,10 @@ class OwnTests:
         self.run.speak = terminal.speaker_on(session.config)
         self._guard.enter_context(sigterm_interrupts())
 
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Has every test that uses a testbed run on each of several."""
+        spread(metafunc, self.run.names)
+
     def pytest_report_header(self) -> str:
         """Where the fixtures' clients come from."""
         return f"wa-settings: own tests against {self.run.options.target}"
@@ -41,7 +46,7 @@ class OwnTests:
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keeps the tests on one worker where they share one declared client."""
-        return keep_together(config, log) if self.run.declared else None
+        return keep_together(config, log, self.run.names) if self.run.declared else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

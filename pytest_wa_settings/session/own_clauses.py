@@ -143,7 +143,7 @@ class OwnClauses:
             outcomes, profile, ending=ending, strict=options.strict, allow_not_tested=options.allow_not_tested
         )
         own = self.run.facts
-        every = [own, *self._facts]
+        every = [*(part.facts for part in self.run.parts), *self._facts]
         facts = RunFacts(
             testbed=own["name"],
             started=self._started,
@@ -153,7 +153,7 @@ class OwnClauses:
             seed=options.seed,
             examples=self.run.examples,
             exchanges=sum(one["exchanges"] for one in every),
-            clients=next((one["clients"] for one in every if one["clients"]), []),
+            clients=list({one["name"]: one for facts in every for one in facts["clients"]}.values()),
             notes=list(dict.fromkeys(note for one in every for note in one["notes"])),
         )
         self.report = build_report(self.catalog, outcomes, self.verdict, facts)

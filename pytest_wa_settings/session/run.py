@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_wa_settings.session.options import Options
+from pytest_wa_settings.session.several import ONLY
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer, Testbed
@@ -28,19 +29,52 @@ class Run:
         facts: what the report says about the testbed; kept after the close.
     """
 
-    def __init__(self, options: Options, *, profile: str | None = None, hook: Any = None) -> None:
+    def __init__(
+        self, options: Options, *, profile: str | None = None, hook: Any = None, name: str = ONLY
+    ) -> None:
         self.options = options
+        self.name = name
+        self._parts: dict[str, Run] = {}
         self._hook = hook
         self.header: list[str] = []
         self.facts: dict[str, Any] = {"name": options.target, "clients": [], "exchanges": 0, "notes": []}
         self.progress: Progress | None = None
         self.speak: Callable[[str], None] | None = None
         self._said: list[str] = []
+        self._names: tuple[str, ...] | None = None
         self._profile = profile
         self._parsed: Testbed | None = None
         self._testbed: Testbed | None = None
         self._recorder: Recorder | None = None
         self._error: Exception | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The testbeds of the run, `ONLY` where there is one; raises testbed.UsageError."""
+        if self.options.config is None or self.name != ONLY:
+            return (self.name,)
+        if self._names is None:
+            from pytest_wa_settings.session.settings import settings_of
+            from pytest_wa_settings.testbed.declaration import testbed_names
+
+            names = testbed_names(self.options.config, settings_of(self.options, self._say))
+            self._names = names if len(names) > 1 else (ONLY,)
+        return self._names
+
+    @property
+    def parts(self) -> list[Run]:
+        """A run for each testbed; this one itself where there is one."""
+        return [self.part(name) for name in self.names]
+
+    def part(self, name: str) -> Run:
+        """The run on the testbed of that name."""
+        if name == self.name:
+            return self
+        if name not in self._parts:
+            self._parts[name] = Run(self.options, hook=self._hook, name=name)
+        part = self._parts[name]
+        part.progress, part.speak = self.progress, self.speak
+        return part
 
     @property
     def opened(self) -> Testbed | None:
@@ -61,6 +95,10 @@ class Run:
         if self._profile is None:
             return "backup" if self.declared and not self.options.allow_restore else "full"
         return self._profile
+
+    def judge(self, profile: str) -> None:
+        """Sets the profile, where another process has found it out."""
+        self._profile = profile
 
     @property
     def examples(self) -> int:
@@ -96,6 +134,8 @@ class Run:
 
         if self._parsed is None:
             settings = settings_of(self.options, self._say)
+            if self.name != ONLY:
+                settings = replace(settings, testbed=self.name)
             if self._hook is not None:
                 settings = replace(settings, consumer_of=self._consumer_of)
                 if settings.url is not None:
@@ -141,6 +181,8 @@ class Run:
         password = self.options.admin_password
         if password and len(password) >= 4:
             text = text.replace(password, "<password>")
+        for part in self._parts.values():
+            text = part.scrub(text)
         return self._recorder.scrub(text) if self._recorder else text
 
     def close(self) -> list[str]:
@@ -150,6 +192,8 @@ class Run:
         """
         testbed, self._testbed = self._testbed, None
         lines, self._said = self._said, []
+        for part in self._parts.values():
+            lines += part.close()
         if testbed is None:
             return lines
         try:

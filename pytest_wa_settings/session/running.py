@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from pytest_wa_settings.session.options import Options
 from pytest_wa_settings.session.run import CASE, RUN, Run
+from pytest_wa_settings.session.several import ONLY, name_of, split, spread
 from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
 from pytest_wa_settings.verdicts.decision import NOT_IN_PROFILE, decides, rungs_of
@@ -24,13 +25,14 @@ DESELECTED = "deselected by -k, -m, --deselect or a plugin"
 _TURNS = (None, "restores", "new machine")
 
 
-def planned_test(item: pytest.Item) -> PlannedTest:
-    """What a collected test may decide, read from its `wa_clause` marks."""
+def planned_test(item: pytest.Item, names: Sequence[str] = (ONLY,)) -> PlannedTest:
+    """What a collected test may decide, read from its `wa_clause` marks; `names` are the run's testbeds."""
     clauses: dict[str, None] = {}
     widens: dict[str, None] = {}
     for mark in item.iter_markers("wa_clause"):
         (widens if mark.kwargs.get("widens") else clauses).update(dict.fromkeys(map(str, mark.args)))
-    return PlannedTest(test=item.nodeid, clauses=list(clauses), widens=list(widens), left_out=None)
+    test, _ = split(item.nodeid, names)
+    return PlannedTest(test=test, clauses=list(clauses), widens=list(widens), left_out=None)
 
 
 def _turn(item: pytest.Item) -> tuple[int, bool]:
@@ -61,7 +63,8 @@ class Running:
         self, run: Run, catalog: Catalog, *, worker: bool = False, broken: str | None = None
     ) -> None:
         self.run = run
-        self.plan: list[PlannedTest] = []
+        self.plan: dict[str, list[PlannedTest]] = {}
+        self.broken_parts: dict[str, str] = {}
         self.mismatches: list[str] = []
         self._catalog = catalog
         self._clauses = {clause.id: clause for clause in catalog}
@@ -81,12 +84,16 @@ class Running:
         if self._worker:
             self._guard.enter_context(sigterm_interrupts())
 
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Has every test run on each of several testbeds."""
+        spread(metafunc, self.run.names)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
         """Checks the suite against its catalog, then leaves out what the profile does not judge."""
-        plan = {item: planned_test(item) for item in items}
+        plan = {item: planned_test(item, self.run.names) for item in items}
         if not session.testsfailed:
             self.mismatches = mismatches(self._catalog, plan.values())
         if self._broken is not None or self.mismatches:
@@ -94,13 +101,16 @@ class Running:
             yield
             return
         self._leave_out(config, items, plan)
-        items.sort(key=_turn)
+        order = self.run.names.index
+        items.sort(key=lambda item: (order(name_of(item)), *_turn(item)))
         yield
         staying = set(items)
         for item, planned in plan.items():
-            if item not in staying and planned["left_out"] is None:
+            broken = name_of(item) in self.broken_parts
+            if item not in staying and planned["left_out"] is None and not broken:
                 planned["left_out"] = DESELECTED
-        self.plan = list(plan.values())
+        for item, planned in plan.items():
+            self.plan.setdefault(name_of(item), []).append(planned)
 
     def _preflight(self, session: pytest.Session, reason: str) -> pytest.Item:
         item: Preflight = Preflight.from_parent(session, name="preflight")
@@ -111,14 +121,19 @@ class Running:
         self, config: pytest.Config, items: list[pytest.Item], plan: dict[pytest.Item, PlannedTest]
     ) -> None:
         """A test runs only if all its clauses are in the profile: `backup` must never send a restore."""
-        judged = {clause.id for clause in self._catalog.judged(self.run.profile)}
+        judged = {
+            part.name: {clause.id for clause in self._catalog.judged(part.profile)} for part in self.run.parts
+        }
+        left_out = []
         for item in items:
             named = {*plan[item]["clauses"], *plan[item]["widens"]}
-            if not named <= judged:
+            if not named <= judged[name_of(item)]:
                 plan[item]["left_out"] = NOT_IN_PROFILE
-        left_out = [item for item in items if plan[item]["left_out"]]
+            if plan[item]["left_out"] or name_of(item) in self.broken_parts:
+                left_out.append(item)
         if left_out:
-            items[:] = [item for item in items if not plan[item]["left_out"]]
+            staying = set(items) - set(left_out)
+            items[:] = [item for item in items if item in staying]
             config.hook.pytest_deselected(items=left_out)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -144,8 +159,9 @@ class Running:
         case = item.stash.get(CASE, None) if report.when == "call" else None
         if case is not None:
             case.progress(1, 1, "")  # done: nothing of it stays on the terminal
-        entry = entry_of(planned_test(item), case, error, seconds=call.duration, scrub=self.run.scrub)
-        vars(report)["wa_entry"] = entry
+        planned = planned_test(item, self.run.names)
+        entry = entry_of(planned, case, error, seconds=call.duration, scrub=self.run.scrub)
+        vars(report)["wa_entry"], vars(report)["wa_testbed"] = entry, name_of(item)
         for clause in (*entry["clauses"], *entry["widens"]):
             item.user_properties += [
                 ("wa_clause", f"{clause}: {said}") for said, _ in rungs_of(clause, entry)
@@ -191,7 +207,7 @@ class Running:
             output["wa_settings"] = {
                 "lines": lines,
                 "mismatches": self.mismatches,
-                "facts": self.run.facts,
+                "facts": {part.name: part.facts for part in self.run.parts},
                 "plan": self.plan,
             }
         yield
@@ -200,8 +216,12 @@ class Running:
 
 def running_in(given: Mapping[str, Any], hook: Any) -> Running:
     """The hooks of a worker, from what the leading process gave it."""
-    run = Run(Options.from_plain(given["options"]), profile=given["profile"], hook=hook)
-    return Running(run, load_catalog(), worker=True)
+    run = Run(Options.from_plain(given["options"]), profile=given["profiles"].get(ONLY), hook=hook)
+    for name, profile in given["profiles"].items():
+        run.part(name).judge(profile)
+    running = Running(run, load_catalog(), worker=True)
+    running.broken_parts = given["broken_parts"]
+    return running
 
 
 def places(error: BaseException) -> Iterable[str]:

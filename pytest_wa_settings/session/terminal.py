@@ -37,10 +37,14 @@ def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
     lines = [
         f"wa-settings: {__version__}, catalog {catalog.version}, {len(catalog)} clauses",
         f"target: {run.options.target}",
-        *run.header,
-        f"profile: {run.profile}, seed: {run.options.seed}, examples: {run.examples}",
     ]
-    if run.profile == "backup":
+    profiles = dict.fromkeys(part.profile for part in run.parts)
+    for part in run.parts:
+        if part.name:
+            lines.append(f"testbed {part.name}: profile {part.profile}")
+        lines += part.header
+    lines.append(f"profile: {', '.join(profiles)}, seed: {run.options.seed}, examples: {run.examples}")
+    if list(profiles) == ["backup"]:
         lines.append("nothing is restored or changed; with --wa-allow-restore the suite judges restores, too")
     return lines + [f"will not be tested: {line}" for line in untested]
 
@@ -53,12 +57,19 @@ def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:
 def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:
     """The table by clause (under -q without what passed), the sums, and findings that no failure shows."""
     width = reporter.config.get_terminal_writer().fullwidth
-    reporter.write_sep("=", f"clauses, profile {report['run']['profile']}")
-    if reporter.verbosity >= 0:
-        for clause in report["clauses"]:
-            _row(reporter, clause, width)
-    else:
-        _quiet_rows(reporter, report["clauses"], width)
+    several = report.get("testbeds") or [{"name": None, "profile": report["run"]["profile"]}]
+    for testbed in several:
+        name = testbed["name"]
+        told = f"testbed {name}, " if name else ""
+        reporter.write_sep("=", f"{told}clauses, profile {testbed['profile']}")
+        clauses = [one for one in report["clauses"] if name is None or one["testbed"] == name]
+        if reporter.verbosity >= 0:
+            for clause in clauses:
+                _row(reporter, clause, width)
+        else:
+            _quiet_rows(reporter, clauses, width)
+        if name:
+            reporter.write_line(f"{name}: {testbed['verdict']}: {testbed['reason']}")
     reporter.write_line(sums_line(report["sums"]))
     for note in report["notes"]:
         reporter.write_line(f"note: {note}")

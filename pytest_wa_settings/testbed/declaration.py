@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pytest_wa_settings.testbed.address import Declared
 from pytest_wa_settings.testbed.base import Settings
 from pytest_wa_settings.testbed.clientsfile import load_clients
@@ -29,6 +31,12 @@ def declared_by_url(address: Declared, settings: Settings) -> DeclaredTestbed:
         webhook=settings.webhook,
     )
     return DeclaredTestbed(entry.name, address.url, [entry], settings)
+
+
+def testbed_names(config: Path, settings: Settings) -> tuple[str, ...]:
+    """The testbeds that a clients' file declares, in its order; raises UsageError."""
+    entries = load_clients(config, settings)
+    return tuple(dict.fromkeys(entry.testbed or config.stem for entry in entries))
 
 
 def declared_by_file(settings: Settings) -> DeclaredTestbed:

@@ -176,6 +176,19 @@ def run_verdict(
     return Verdict(verdict, _reason(by_verdict, len(deciding), profile, ending, strict), status)
 
 
+def worst_of(names: Sequence[str], verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict of a run on several testbeds: the worst of theirs, and why; the one itself of one."""
+    if len(verdicts) == 1:
+        return verdicts[0]
+    order: tuple[RunVerdict, ...] = ("non-conformant", "inconclusive", "conformant")
+    name, worst = min(zip(names, verdicts, strict=True), key=lambda one: order.index(one[1].verdict))
+    alike = sum(one.verdict == worst.verdict for one in verdicts)
+    reason = f"{alike} of {len(verdicts)} testbeds: {name}: {worst.reason}"
+    if worst.verdict == "conformant":
+        reason = f"all {len(verdicts)} testbeds"
+    return Verdict(worst.verdict, reason, max(one.exit_status for one in verdicts))
+
+
 def decides(clause: Clause, strict: bool) -> bool:
     """Whether a clause of this level decides a certificate."""
     return clause.level == "MUST" or (strict and clause.level == "SHOULD")

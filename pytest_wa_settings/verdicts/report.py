@@ -87,6 +87,36 @@ def _clause(outcome: Outcome, facts: RunFacts) -> dict[str, Any]:
     }
 
 
+def merge_reports(
+    reports: Sequence[dict[str, Any]], verdicts: Sequence[Verdict], worst: Verdict
+) -> dict[str, Any]:
+    """One report of a run on several testbeds, from the report on each; the one itself where there is one."""
+    if len(reports) == 1:
+        return reports[0]
+    first = reports[0]
+    sums = {name: sum(one["sums"][name] for one in reports) for name in first["sums"]}
+    exchanges = sum(one["run"]["exchanges"] for one in reports)
+    return {
+        **first,
+        "run": {**first["run"], "exchanges": exchanges},
+        "clients": [client for one in reports for client in one["clients"]],
+        "verdict": worst.verdict,
+        "reason": worst.reason,
+        "notes": list(dict.fromkeys(note for one in reports for note in one["notes"])),
+        "sums": sums,
+        "testbeds": [
+            {
+                "name": one["clauses"][0]["testbed"],
+                "profile": one["run"]["profile"],
+                "verdict": verdict.verdict,
+                "reason": verdict.reason,
+            }
+            for one, verdict in zip(reports, verdicts, strict=True)
+        ],
+        "clauses": [clause for one in reports for clause in one["clauses"]],
+    }
+
+
 def write_report(folder: Path, report: dict[str, Any]) -> Path:
     """Writes the report into the folder, which it makes if need be; returns the file.
 

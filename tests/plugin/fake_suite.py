@@ -72,7 +72,7 @@ class FakeTestbed:
 
     def __init__(self, settings: room.Settings) -> None:
         self.settings = settings
-        self.name = self.address = str(settings.url or settings.config)
+        self.name = self.address = str(settings.testbed or settings.url or settings.config)
         self.managed = not self.name.startswith("http")
         self.profile = settings.profile or ("full" if self.managed else "backup")
         self.recorder = FakeRecorder()
