@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import string
+import struct
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value
+from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
 from pytest_wa_settings.conformance.judgements import came, died, lost, refused, settle, unchanged
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, NotBack, Unavailable
@@ -86,8 +88,16 @@ def plant(client: Client, wanted: Mapping[Leaf, object]) -> set[Leaf]:
         if _change(client, resource, leaves):
             taken |= leaves.keys()
         else:
-            taken |= {leaf for leaf, value in leaves.items() if _change(client, resource, {leaf: value})}
+            taken |= {leaf for leaf, value in leaves.items() if _change_one(client, resource, leaf, value)}
     return taken
+
+
+def _change_one(client: Client, resource: str, leaf: Leaf, value: object) -> bool:
+    """Whether the client took this field, if need be with the plain part of a text only."""
+    if _change(client, resource, {leaf: value}):
+        return True
+    plain = value.encode("ascii", "ignore").decode() if isinstance(value, str) else value
+    return plain != value and _change(client, resource, {leaf: plain})
 
 
 def _often_unset(one: Field) -> bool:
@@ -113,13 +123,58 @@ def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> boo
 def plant_other_values(client: Client, rng: random.Random, *resources: str) -> Snapshot:
     """Gives every field that can be changed another value; returns the reading after it."""
     now = read(client)
-    wanted = {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changeable(now, *resources)}
+    shown = changeable(now, *resources)
+    plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in shown})
     for one in FIELDS:
-        # what is not set yet shows no member to change: offer what every documented client has
-        if one.resource in resources and one.leaf not in wanted and _often_unset(one):
-            wanted[one.leaf] = another_value(one, None, rng)
-    plant(client, wanted)
+        # what is not set yet shows no member to change; what a client refuses once is not offered again
+        if one.resource in resources and one.leaf not in now.values and one.planted:
+            _offer(client, one, another_value(one, None, rng))
+    if "photo" in resources and "photo:digest" not in client.refused_leaves:
+        answer = client.driver.set_photo(picture(rng), "image/png")
+        if not answer.ok:
+            client.refused_leaves.add("photo:digest")
     return read(client)
+
+
+def _offer(client: Client, one: Field, value: object) -> None:
+    if one.leaf not in client.refused_leaves and not plant(client, {one.leaf: value}):
+        client.refused_leaves.add(one.leaf)
+
+
+def plant_longest_values(client: Client, rng: random.Random) -> None:
+    """Gives every text of the profile the longest value; nothing where the client must not be changed."""
+    if client.may_change:
+        profile = [one for one in FIELDS if one.resource in ("about", "business")]
+        plant(client, {one.leaf: longest_value(one, rng) for one in profile})
+
+
+def picture(rng: random.Random) -> bytes:
+    """A PNG of 640 by 640 pixels in one random colour."""
+    row = b"\0" + bytes(rng.randrange(256) for _ in range(3)) * 640
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 640, 640, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(row * 640)) + chunk(b"IEND", b"")
+
+
+ALL = ("application", "about", "business", "photo")
+"""Every resource that the suite plants in."""
+
+
+def backup_between_changes(client: Client, rng: random.Random, password: str) -> Backup:
+    """A backup of one planted state, with another state on the client now, so that a restore would show.
+
+    Where the client must not be changed, it is a backup of the state that it has.
+    """
+    if not client.may_change:
+        return take_backup(client, password)
+    at = plant_other_values(client, rng, *ALL)
+    backup = take_backup(client, password, at=at)
+    plant_other_values(client, rng, *ALL)
+    return backup
 
 
 def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:

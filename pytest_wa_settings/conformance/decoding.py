@@ -18,6 +18,7 @@ _RUN = re.compile(r"[A-Za-z0-9+/_]+(?:-{1,2}[A-Za-z0-9+/_]+)*-{0,2}={0,2}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _SURELY_HEX = 32
+_MOST_OFFSETS = 512
 _MOST_VIEWS = 4000
 _MOST_BYTES = 4_000_000
 
@@ -215,7 +216,7 @@ def _inflate(raw: bytes) -> Iterator[tuple[str, bytes]]:
         out = _decompress(raw[match.start() :], bits)
         if out:
             yield name, out
-    for offset in range(min(64, len(raw))):
+    for offset in range(min(_MOST_OFFSETS, len(raw))):
         out = _decompress(raw[offset:], -15)
         if len(out) >= 24:
             yield "deflate", out
@@ -223,10 +224,15 @@ def _inflate(raw: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _decompress(raw: bytes, bits: int) -> bytes:
     machine = zlib.decompressobj(bits)
+    out = b""
     try:
-        return machine.decompress(raw, 1_000_000)
+        for at in range(0, len(raw), 256):
+            out += machine.decompress(raw[at : at + 256], 1_000_000)
+            if machine.eof or len(out) > 1_000_000:
+                break
     except zlib.error:
-        return b""
+        pass  # what came before the damage can be read all the same
+    return out
 
 
 def readable_in(text: str, needles: dict[str, str]) -> str | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pytest_wa_settings.conformance.arrange import (
+    ALL,
     Backup,
     a_password,
     plant_other_values,
@@ -23,7 +24,7 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.conformance.traffic import Traffic
-from pytest_wa_settings.testbed import Client, Need, NotBack, Testbed, Unavailable
+from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -58,7 +59,8 @@ class ExistingApp:
         went_down: whether it was seen down; None where something brings it back by itself.
         while_down: what backup answered then.
         back: why it did not come back; None if it did.
-        after: the reading after it came back.
+        no_fault: whether that is the surroundings' doing: nothing started it again.
+        after: the reading after it came back; `again` after one more start.
     """
 
     client: Client
@@ -70,9 +72,9 @@ class ExistingApp:
     went_down: bool | None = None
     while_down: Answer | None = None
     back: str | None = None
+    no_fault: bool = False
     after: Snapshot | None = None
-    registered: bool = True
-    answers: tuple[Answer, ...] = ()
+    again: Snapshot | None = None
 
 
 def existing_app(case: Case) -> ExistingApp:
@@ -91,9 +93,9 @@ def _existing_app(case: Case) -> ExistingApp:
         password = a_password(rng)
         earlier = read(client)
         take_backup(client, password, at=earlier)
-        at = plant_other_values(client, rng, "application", "about", "business")
+        at = plant_other_values(client, rng, *ALL)
         backup = take_backup(client, password, at=at)
-        before = plant_other_values(client, rng, "application", "about", "business")
+        before = plant_other_values(client, rng, *ALL)
         if phones:
             phones.look_before()
         answer = restore_accepted(client, backup, "RESTORE-8")
@@ -102,12 +104,25 @@ def _existing_app(case: Case) -> ExistingApp:
         try:
             client.come_back(expect_registered=True)
         except NotBack as error:
-            record.back = error.problem
+            record.back = f"{error.problem}; {error.remedy}"
+            record.no_fault = isinstance(error, StartFailed) or not client.can_restart
             return record
         record.after = read(client)
         if phones:
             phones.look_after(restores=int(gives_new_code(client.version) is not False))
+        record.again = _once_more(client)
         return record
+
+
+def _once_more(client: Client) -> Snapshot | None:
+    """The reading after one more start; None where the testbed cannot start it, or it does not come back."""
+    if not client.can_restart:
+        return None
+    try:
+        client.restart()
+    except NotBack:
+        return None
+    return read(client)
 
 
 def _watch_the_stop(client: Client, record: ExistingApp) -> None:
@@ -128,6 +143,9 @@ class NewMachine:
     Attributes:
         stayed_up: whether it went on answering (then it must serve without a restart).
         back: why it did not begin to serve; None if it did.
+        no_fault: whether that is the surroundings' doing.
+        restarted: the reading after a start by hand, where it had not begun to serve by itself.
+        again: the reading after one more start, where it had.
         user_login: what logging in as the old machine's user gives on the new one.
         user_token: what the old machine's user token gives there.
     """
@@ -140,7 +158,10 @@ class NewMachine:
     phones: Phones | None
     traffic: Traffic | None
     back: str | None = None
+    no_fault: bool = False
+    restarted: Snapshot | None = None
     after: Snapshot | None = None
+    again: Snapshot | None = None
     stayed_up: bool | None = None
     user_login: Answer | None = None
     user_token: Answer | None = None
@@ -163,7 +184,7 @@ def _new_machine(case: Case) -> NewMachine:
             )
         phones = Phones.of(case, old)
         user = _make_user(old, rng)
-        at = plant_other_values(old, rng, "application", "about", "business")
+        at = plant_other_values(old, rng, *ALL)
         traffic = Traffic.of(case, old, rng)
         if traffic:
             traffic.before_the_backup()
@@ -179,7 +200,9 @@ def _new_machine(case: Case) -> NewMachine:
         try:
             new.come_back(expect_registered=True)
         except NotBack as error:
-            record.back = error.problem
+            record.back = f"{error.problem}; {error.remedy}"
+            record.no_fault = isinstance(error, StartFailed) or (new.is_down() and not new.can_restart)
+            record.restarted = _once_more(new)
             return record
         record.after = read(new)
         if phones:
@@ -189,7 +212,8 @@ def _new_machine(case: Case) -> NewMachine:
         if user:
             name, password, token = user
             record.user_login = new.driver.login(name, password, remember=False)
-            record.user_token = new.ask("GET", "/v1/settings/application", token=token) if token else None
+            record.user_token = new.driver.logout(token) if token else None
+        record.again = _once_more(new)
         return record
 
 

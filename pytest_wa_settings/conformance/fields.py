@@ -99,16 +99,40 @@ def another_value(one: Field, current: object, rng: random.Random) -> object:
         return rng.choice([choice for choice in one.choices if choice != current])
     if one.kind == "subset":
         subsets = [list(one.choices[:2]), list(one.choices[1:4]), list(one.choices[3:])]
-        return next(subset for subset in subsets if not same_set(subset, current))
+        return rng.choice([subset for subset in subsets if not same_set(subset, current)])
     if one.kind == "url":
         return f"https://wa-settings.invalid/{canary(rng)}"
     if one.kind == "urls":
-        return [f"https://wa-settings.invalid/{canary(rng)}"]
+        return [f"https://wa-settings.invalid/{canary(rng)}" for _ in range(one.high)]
     if one.kind == "email":
         return f"{canary(rng).lower()}@wa-settings.invalid"
     if one.choices:
         return "".join(str(rng.choice(one.choices)) for _ in range(one.high - 1))
-    return f"wa {canary(rng)}"
+    return f"wa {canary(rng)} \u00e9\u4e2d"
+
+
+def longest_value(one: Field, rng: random.Random) -> object:
+    """A value as long as the field takes, so that a backup is long, too."""
+    if one.kind == "text" and not one.choices:
+        return canary(rng, one.high)
+    if one.kind == "urls":
+        return [f"https://wa-settings.invalid/{canary(rng, 200)}" for _ in range(one.high)]
+    return another_value(one, None, rng)
+
+
+def edge_values(one: Field, *, low: bool) -> object:
+    """The value at one end of the field's range."""
+    if one.kind == "bool":
+        return not low
+    if one.kind == "int":
+        return one.low if low else one.high
+    if one.kind == "choice":
+        return one.choices[0 if low else -1]
+    if one.kind == "subset":
+        return [] if low else list(one.choices)
+    if one.kind == "url":
+        return "https://wa-settings.invalid/" + ("" if low else "A/b%20c?d=e&f=g#h")
+    return "".join(map(str, (one.choices or ("x",))[:1])) * (one.low if low else one.high)
 
 
 def same_set(one: object, other: object) -> bool:

@@ -131,6 +131,15 @@ def agree(leaves: Iterable[Leaf], one: Mapping[Leaf, object], other: Mapping[Lea
     return all(leaf in one and leaf in other and same_value(leaf, one[leaf], other[leaf]) for leaf in leaves)
 
 
+def changed_leaves(wanted: Mapping[Leaf, object], earlier: Mapping[Leaf, object]) -> list[Leaf]:
+    """The application settings that both states show, and show differently: by them states are told apart."""
+    return [
+        leaf
+        for leaf in wanted
+        if leaf.startswith("application:") and leaf in earlier and not agree([leaf], wanted, earlier)
+    ]
+
+
 def _listed(told: list[str]) -> str:
     more = len(told) - _MOST_DIFFERENCES
     return "; ".join(told[:_MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
@@ -178,6 +187,11 @@ def restored(
 
 def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]) -> Finding | None:
     """One of the states, whole: the fields in which they differ all read as in one of them."""
+    if len(states) == 1:
+        state = states[0][1]
+        common = [leaf for leaf in state.of("application", "about", "business") if leaf in after.values]
+        same = bool(common) and agree(common, state.values, after.values)
+        return None if same else Finding(clause, sent, states[0][0], "another state", after.answers)
     leaves = [
         leaf
         for leaf in states[0][1].of("application", "about", "business")

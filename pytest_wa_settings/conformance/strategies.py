@@ -103,6 +103,8 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
     yield NearMiss("characters beyond ASCII left out", re.sub(r"[^\x00-\x7f]", "", right))
     yield NearMiss("another character beyond ASCII", re.sub(r"[^\x00-\x7f]", "\u00ea", right))
     yield NearMiss("characters cut to 8 bits", "".join(chr(ord(c) & 0xFF) for c in right))
+    seven_bits = bytes(byte & 0x7F for byte in right.encode("utf-8")).decode("ascii")
+    yield NearMiss("bytes cut to 7 bits", seven_bits)
     yield NearMiss("read as Latin-1", right.encode("utf-8").decode("latin-1"))
     yield NearMiss(
         "accents left out",
@@ -234,6 +236,9 @@ def _byte_damages(run: Run, raw: bytes) -> Iterator[Damage]:
         if 0 <= at < size:
             for bit, told in ((0x01, "one bit of"), (0x80, "the high bit of")):
                 yield Damage(f"{told} {name} changed", run.encode(flip(raw, at, bit)))
+    for at in range(min(64, size)):
+        yield Damage(f"the lowest bits of byte {at + 1} changed", run.encode(flip(raw, at, 0x03)))
+    yield from _balanced_damages(run, raw)
     for count in (1, 2, 4, 8, 12, 16, 32):
         if count < size:
             yield Damage(f"{count} bytes cut off at the end", run.encode(raw[:-count]))
@@ -259,6 +264,22 @@ def _byte_damages(run: Run, raw: bytes) -> Iterator[Damage]:
         "16 bytes in the middle zeroed", run.encode(raw[: size // 2] + bytes(16) + raw[size // 2 + 16 :])
     )
     yield Damage("every byte inverted", run.encode(bytes(byte ^ 0xFF for byte in raw)))
+
+
+def _balanced_damages(run: Run, raw: bytes) -> Iterator[Damage]:
+    """Changes that a sum, an exclusive or, or a count over the bytes does not see."""
+    size = len(raw)
+    if size < 40:
+        return
+    one, other = size // 3, size // 2
+    added = bytearray(raw)
+    added[one], added[other] = (raw[one] + 1) % 256, (raw[other] - 1) % 256
+    yield Damage("one byte more by one, another less", run.encode(bytes(added)))
+    yield Damage("the same bit of two bytes changed", run.encode(flip(flip(raw, one, 4), other, 4)))
+    apart = next((at for at in range(one, size - 1) if raw[at] != raw[at + 1]), None)
+    if apart is not None:
+        exchanged = raw[:apart] + raw[apart + 1 : apart + 2] + raw[apart : apart + 1] + raw[apart + 2 :]
+        yield Damage("two neighbouring bytes exchanged", run.encode(exchanged))
 
 
 def _text_damages(run: Run) -> Iterator[Damage]:

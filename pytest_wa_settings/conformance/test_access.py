@@ -8,7 +8,13 @@ from functools import partial
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import Refusals, a_password, rng_of, take_backup
+from pytest_wa_settings.conformance.arrange import (
+    Refusals,
+    a_password,
+    backup_between_changes,
+    rng_of,
+    take_backup,
+)
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
@@ -59,7 +65,7 @@ def test_backup_refuses_a_user_that_is_no_admin(wa_case: Case) -> None:
 @pytest.mark.wa_clause("ACCESS-3")
 def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        backup = take_backup(client, a_password(rng_of(wa_case)))
+        backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "ACCESS-3", client)
         for name, token in bad_tokens(client, rng_of(wa_case)):
             sent = f"restore of a good backup with {name}"
@@ -72,7 +78,7 @@ def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
 def test_restore_refuses_a_user_that_is_no_admin(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         token = client.user_token()
-        backup = take_backup(client, a_password(rng_of(wa_case)))
+        backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "ACCESS-4", client)
         refusals.judge(
             "restore of a good backup with a non-admin account's token",

@@ -22,6 +22,7 @@ from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
     agree,
     came,
+    changed_leaves,
     refused,
     sealed,
     settle,
@@ -200,9 +201,8 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
     record = existing_app(wa_case)
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-11")
-    wanted, after = record.backup.at.values, record.after.values
-    leaves = [leaf for leaf in wanted if leaf.startswith("application:")]
-    changed = [leaf for leaf in leaves if not agree([leaf], wanted, record.earlier.values)]
+    after = record.after.values
+    changed = changed_leaves(record.backup.at.values, record.earlier.values)
     if not changed:
         raise NotTested("no application setting could be changed, so states cannot be told apart")
     if agree(changed, record.earlier.values, after):
@@ -214,7 +214,7 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
 
 @pytest.mark.wa_clause("BACKUP-10")
 def test_a_backup_changes_nothing(wa_case: Case) -> None:
-    with wa_case.testbed.lease(Need()) as client:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
         before = read(client)
         backup = take_backup(client, a_password(rng_of(wa_case)), at=before)
         read_unchanged("BACKUP-10", "backup", client, before, (backup.answer,))

@@ -6,7 +6,17 @@ from functools import partial
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import Backup, Refusals, a_password, rng_of, take_backup
+from pytest_wa_settings.conformance.arrange import (
+    ALL,
+    Backup,
+    Refusals,
+    a_password,
+    backup_between_changes,
+    plant_longest_values,
+    plant_other_values,
+    rng_of,
+    take_backup,
+)
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came
 from pytest_wa_settings.conformance.snapshots import read
@@ -31,8 +41,9 @@ _IN_A_ROW = 10
 def _backups(client: Client, case: Case) -> dict[str, Backup]:
     """A backup under each base password that the client accepts; those that it refuses are left out."""
     taken = {}
-    at = read(client)
-    for name, password in base_passwords(rng_of(case)).items():
+    rng = rng_of(case)
+    at = plant_other_values(client, rng, *ALL) if client.may_change else read(client)
+    for name, password in base_passwords(rng).items():
         answer = client.backup(password)
         if answer.ok and answer.data:
             taken[name] = Backup(password, answer.data, at, answer)
@@ -40,6 +51,8 @@ def _backups(client: Client, case: Case) -> dict[str, Backup]:
             raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
         else:
             case.remark(f"the client gave no backup under a password of {name}, which it may refuse")
+    if client.may_change:
+        plant_other_values(client, rng, *ALL)
     return taken
 
 
@@ -66,7 +79,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
 @pytest.mark.wa_clause("RESTORE-5")
 def test_any_other_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        backup = take_backup(client, a_password(rng_of(wa_case)))
+        backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-5", client)
         refusals.judge(
             "restore with another password", lambda: client.restore(backup.password[::-1], backup.data)
@@ -97,7 +110,10 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         password = a_password(rng_of(wa_case))
         other = take_backup(client, password)
+        plant_longest_values(client, rng_of(wa_case))
         backup = take_backup(client, password)
+        if client.may_change:
+            plant_other_values(client, rng_of(wa_case), *ALL)
         refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)
@@ -111,7 +127,7 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
 def test_damage_at_any_place_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         password = a_password(rng_of(wa_case))
-        backup = take_backup(client, password)
+        backup = backup_between_changes(client, rng_of(wa_case), password)
         refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         most = how_many(wa_case, seconds=refusals.seconds)
@@ -142,7 +158,7 @@ def _refuse_damage(
 @pytest.mark.wa_clause("RESTORE-7")
 def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        backup = take_backup(client, a_password(rng_of(wa_case)))
+        backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-7", client)
         bodies: tuple[tuple[str, dict[str, object]], ...] = (
             ("without password", {"data": backup.data}),
@@ -161,7 +177,7 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
 @pytest.mark.wa_clause("RESTORE-15")
 def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        backup = take_backup(client, a_password(rng_of(wa_case)))
+        backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-15", client)
         for name, value in WRONG_TYPES:
             refusals.judge(f"restore with {name} as password", partial(client.restore, value, backup.data))

@@ -47,7 +47,7 @@ def _record(case: Case) -> tuple[Phones, Answer, str]:
     return record.phones, record.answer, where
 
 
-@pytest.mark.wa_clause("CODE-1", uses_up="restores")
+@pytest.mark.wa_clause("CODE-1", uses_up="new machine")
 def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
     phones, answer, sent = _record(wa_case)
     same = [contact for contact, seen in phones.before.items() if phones.after[contact].code == seen.code]
@@ -60,7 +60,7 @@ def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
         settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
 
 
-@pytest.mark.wa_clause("CODE-2", uses_up="restores")
+@pytest.mark.wa_clause("CODE-2", uses_up="new machine")
 def test_contacts_who_want_to_know_get_one_notice_and_others_none(wa_case: Case) -> None:
     phones, answer, sent = _record(wa_case)
     for contacts, wanted, who in ((phones.told, 1, "on"), (phones.untold, 0, "off")):

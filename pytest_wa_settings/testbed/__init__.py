@@ -4,7 +4,7 @@ from .address import open_testbed
 from .base import Need, Settings, Setup, Testbed
 from .client import Client
 from .consumer import Consumer, ConsumerError, Contact, Notice
-from .errors import NotBack, TestbedError, Unavailable, UsageError
+from .errors import NotBack, StartFailed, TestbedError, Unavailable, UsageError
 from .webhook import Call, Receiver, ReceiverError
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ReceiverError",
     "Settings",
     "Setup",
+    "StartFailed",
     "Testbed",
     "TestbedError",
     "Unavailable",

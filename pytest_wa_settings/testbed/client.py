@@ -37,7 +37,8 @@ class Client:
         restart_policy: what brings it back by itself; None where that is unknown.
         managed: the testbed starts it. may_change, may_restore: what the suite is allowed to do.
         touched: a restore was made on it, or may have been. pending: its last restore, until it is back.
-        unreadable: resources that it was found not to have.
+        unreadable: resources that it was found not to have. refused_leaves: fields that it was found not to
+            take.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Client:
         self.may_restore = may_restore
         self.budget = budget or Budget()
         self.unreadable: set[str] | None = None
+        self.refused_leaves: set[str] = set()
         self.pending: Pending | None = None
         self.pending_since = 0.0
         self.touched = False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pytest_wa_settings.testbed.errors import NotBack
+from pytest_wa_settings.testbed.errors import StartFailed
 from pytest_wa_settings.testbed.life import Life
 
 _KEPT = 2000
@@ -139,12 +139,12 @@ class CommandLife(Life):
 
     def _run(self, what: str, command: str | None) -> None:
         if command is None:
-            raise NotBack(f"{self._name} has no {what}", "add one to its entry in clients.toml")
+            raise StartFailed(f"{self._name} has no {what}", "add one to its entry in clients.toml")
         ran = run_command(command, limit=self._limit, folder=self._folder, scrub=self._scrub)
         if not ran.ok:
             ended = ran.why or f"it ended with status {ran.status}"
             said = " ".join(ran.output[-_KEPT:].split())[-300:]
-            raise NotBack(
+            raise StartFailed(
                 f"the {what} of {self._name} failed: {ended}" + (f"; its last words: {said}" if said else ""),
                 "run it by hand to see why",
             )

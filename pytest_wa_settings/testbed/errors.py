@@ -32,3 +32,7 @@ class Unavailable(_Told):
 
 class NotBack(Unavailable):
     """The client does not serve again after a restore, a kill or a start."""
+
+
+class StartFailed(NotBack):
+    """The command that starts or resets a client failed, so nothing is known about the client itself."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
-from pytest_wa_settings.testbed.errors import TestbedError
+from pytest_wa_settings.testbed.errors import NotBack, TestbedError
 from pytest_wa_settings.testbed.life import Life
 
 _ANSWER_WITHIN = 60.0
@@ -189,7 +189,10 @@ class PoolLife(Life):
         """Kills it if it runs, and starts it again with its port and state."""
         if self.running():
             self.kill()
-        self._pool.ask("start_again", client=self.key, timeout=self._ready_timeout + 10.0)
+        try:
+            self._pool.ask("start_again", client=self.key, timeout=self._ready_timeout + 10.0)
+        except PoolError as error:
+            raise NotBack(f"the client does not start: {error.problem}", error.remedy) from None
 
     def discard(self) -> None:
         """Ends it and has its state deleted."""
