@@ -12,6 +12,7 @@ from pytest_wa_settings.conformance.arrange import (
     changeable,
     come_back,
     plant_other_values,
+    restore_and_read,
     rng_of,
     take_backup,
 )
@@ -25,7 +26,7 @@ from pytest_wa_settings.conformance.judgements import (
     whole,
 )
 from pytest_wa_settings.conformance.snapshots import read
-from pytest_wa_settings.conformance.strategies import bodies
+from pytest_wa_settings.conformance.strategies import NOT_OBJECTS, bodies
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 
@@ -65,7 +66,8 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
     limit = _limit(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         for path in _paths(wa_case, client):
-            for name, content, headers in _DIRECTED:
+            unread = tuple((name, content, _JSON) for name, content in NOT_OBJECTS)
+            for name, content, headers in (*_DIRECTED, *unread):
                 answer = client.ask("POST", path, content=content, headers=headers, timeout=limit)
                 settle(robust(answer, f"{path} with {name}", limit=limit))
 
@@ -128,20 +130,26 @@ def test_two_restores_at_the_same_time_leave_one_state_whole(wa_case: Case) -> N
         if not changeable(backups[0].at, "application", "about", "business"):
             raise NotTested("no setting can be changed, so states cannot be told apart")
         rounds = 4 if client.managed else 1
+        # what each restore reads as by itself, whatever it loses
+        states = [
+            (name, restore_and_read(client, backup)[1])
+            for name, backup in zip(("the first backup", "the second backup"), backups, strict=True)
+        ]
         for _ in range(rounds):
             answers = client.restore_at_once([(backup.password, backup.data) for backup in backups])
             if not any(answer.ok or not answer.answered for answer in answers):
                 raise NotTested(f"both restores were refused ({came(answers[0])}): see RESTORE-8")
             come_back(client)
-            states = (("the first backup", backups[0].at), ("the second backup", backups[1].at))
             settle(whole("ROBUST-3", "two restores at the same time", read(client), *states))
 
 
 @pytest.mark.wa_clause("ROBUST-4")
 def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
     rng = rng_of(wa_case)
-    with wa_case.testbed.lease(Need()) as client:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
         secret = a_password(rng)
+        if client.may_change:
+            plant_other_values(client, rng, "application", "about", "business")
         backup = take_backup(client, secret)
         settings = {
             f"the field {leaf}": value

@@ -14,26 +14,49 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine
 from pytest_wa_settings.conformance.judgements import came, settle
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
-from pytest_wa_settings.testbed import Need, Unavailable
+from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
 
 _ADD_CONSUMER = "needs a view of what contacts see: add consumer to clients.toml"
 
 
-def _record(case: Case) -> tuple[Phones, Answer, str]:
-    """A restore with phones that watched it: on the existing app, else on a new machine.
+Watched = tuple[Phones, Answer, str]
+
+
+def _watched(case: Case) -> list[Watched]:
+    """The restores with phones that watched them, on the existing app and on a new machine.
 
     Raises:
         NotApplicable: no client of this testbed has the rule (versions before v2.31.4).
+        NotTested: no restore could be watched.
     """
-    record: ExistingApp | NewMachine
-    try:
-        record, client = (made := existing_app(case)), made.client
-        where = "restore on an existing app"
-    except (NotTested, Unavailable):
-        record, client = (found := new_machine(case)), found.new
-        where = "restore on a new machine"
+    found: list[Watched] = []
+    stopped: NotTested | Unavailable | None = None
+    for episode in (_on_the_existing_app, _on_a_new_machine):
+        try:
+            found.append(_phones(*episode(case)))
+        except NotApplicable:
+            raise
+        except (NotTested, Unavailable) as error:
+            stopped = stopped or error
+    if not found:
+        assert stopped is not None
+        raise stopped
+    return found
+
+
+def _on_the_existing_app(case: Case) -> tuple[ExistingApp, Client, str]:
+    record = existing_app(case)
+    return record, record.client, "restore on an existing app"
+
+
+def _on_a_new_machine(case: Case) -> tuple[NewMachine, Client, str]:
+    record = new_machine(case)
+    return record, record.new, "restore on a new machine"
+
+
+def _phones(record: ExistingApp | NewMachine, client: Client, where: str) -> Watched:
     if gives_new_code(client.version) is False:
         raise NotApplicable(f"version {client.version} is before v2.31.4, where the rule begins")
     if record.phones is None:
@@ -49,7 +72,11 @@ def _record(case: Case) -> tuple[Phones, Answer, str]:
 
 @pytest.mark.wa_clause("CODE-1", uses_up="new machine")
 def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
-    phones, answer, sent = _record(wa_case)
+    for phones, answer, sent in _watched(wa_case):
+        _judge_new_codes(phones, answer, sent)
+
+
+def _judge_new_codes(phones: Phones, answer: Answer, sent: str) -> None:
     same = [contact for contact, seen in phones.before.items() if phones.after[contact].code == seen.code]
     if same:
         observed = f"{len(same)} of {len(phones.before)} contacts see the code from before the restore"
@@ -60,9 +87,38 @@ def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
         settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
 
 
+@pytest.mark.wa_clause("CODE-1", uses_up="restores", widens=True)
+@pytest.mark.parametrize("version", [None, "2.31.4"])
+def test_each_restore_of_one_backup_gives_another_code(wa_case: Case, version: str | None) -> None:
+    if not wa_case.testbed.managed:
+        raise NotTested("restores are saved for what cannot be judged without them")
+    if gives_new_code(wa_case.testbed.pinned_version) is False:
+        raise NotApplicable("the rule begins with v2.31.4")
+    with wa_case.testbed.lease(Need(exclusive=True, version=version)) as client:
+        phones = Phones.of(wa_case, client)
+        if phones is None:
+            raise NotTested(_ADD_CONSUMER)
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        for times in ("once", "twice"):
+            earlier = phones.after
+            phones.look_before()
+            answer = restore_accepted(client, backup, "RESTORE-8")
+            come_back(client)
+            phones.look_after(restores=1)
+            sent = f"one backup restored {times} (version {client.version})"
+            _judge_new_codes(phones, answer, sent)
+            if earlier:
+                phones.before = earlier
+                _judge_new_codes(phones, answer, sent)
+
+
 @pytest.mark.wa_clause("CODE-2", uses_up="new machine")
 def test_contacts_who_want_to_know_get_one_notice_and_others_none(wa_case: Case) -> None:
-    phones, answer, sent = _record(wa_case)
+    for phones, answer, sent in _watched(wa_case):
+        _judge_notices(phones, answer, sent)
+
+
+def _judge_notices(phones: Phones, answer: Answer, sent: str) -> None:
     for contacts, wanted, who in ((phones.told, 1, "on"), (phones.untold, 0, "off")):
         counts = [phones.after[contact].notices - phones.before[contact].notices for contact in contacts]
         if any(count != wanted for count in counts):
