@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_wa_settings.conformance.fields import FIELDS, Leaf
 from pytest_wa_settings.testbed import Client
@@ -16,6 +16,7 @@ _RESOURCES = {
     "business": ("/v1/settings/business/profile", ("settings", "business", "profile")),
 }
 _PROVIDERS = "/v1/settings/application/media/providers"
+_LONG = 65_536
 _PHOTO = "/v1/settings/profile/photo"
 
 
@@ -74,7 +75,13 @@ def read(client: Client) -> Snapshot:
     statuses = set(gateway_statuses(health))
     registered = None if not statuses else "unregistered" not in statuses
     serving = health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"}))
-    return Snapshot(values, unread, serving, registered, client.number(), (*answers, health))
+    kept = tuple(_light(answer) for answer in (*answers, health))
+    return Snapshot(values, unread, serving, registered, client.number(), kept)
+
+
+def _light(answer: Answer) -> Answer:
+    """The answer as evidence: its exchange tells it, so that a long body need not be kept."""
+    return replace(answer, content=b"") if len(answer.content) > _LONG else answer
 
 
 def gateway_statuses(health: Answer) -> Iterator[str]:

@@ -210,7 +210,7 @@ def damages(data: str, other: str | None = None) -> Iterator[Damage]:
 def _all_damages(data: str, other: str | None) -> Iterator[Damage]:
     run = longest_run(data)
     raw = run.decoded()
-    if raw is None:
+    if not raw:
         yield from _text_damages(run)
     else:
         yield from _byte_damages(run, raw)
@@ -345,7 +345,7 @@ def drawn_damage(data: str) -> st.SearchStrategy[Damage]:
     """Damage at a drawn place: a byte changed, bytes removed or added."""
     run = longest_run(data)
     raw = run.decoded()
-    if raw is None:
+    if not raw:
         return st.integers(0, len(data) - 1).map(
             lambda at: Damage(f"character {at + 1} missing", data[:at] + data[at + 1 :])
         )

@@ -91,7 +91,9 @@ def _quiet_rows(reporter: pytest.TerminalReporter, clauses: list[dict[str, Any]]
         elif clause["counts"] and clause["verdict"] not in ("pass", "not applicable"):
             _row(reporter, clause, width)
     for reason, ids in untested.items():
-        for line in textwrap.wrap(f"not tested: {', '.join(ids)}: {reason}", max(width, 40)):
+        for line in textwrap.wrap(
+            f"not tested: {', '.join(ids)}: {reason}", max(width, 40), break_on_hyphens=False
+        ):
             reporter.write_line(line)
 
 
@@ -107,7 +109,7 @@ def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int) 
     if clause["verdict"] == "fail":
         details.append(f"a break means: {clause['effect']}")
     for detail in [*details, *(f"remark: {text}" for text in clause["remarks"])]:
-        for line in textwrap.wrap(detail, max(width - len(_INDENT), 40)):
+        for line in textwrap.wrap(detail, max(width - len(_INDENT), 40), break_on_hyphens=False):
             reporter.write_line(_INDENT + line)
 
 

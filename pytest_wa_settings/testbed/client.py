@@ -300,6 +300,8 @@ class Client:
         if told is False:
             return False
         answer = self._entered(self.driver.application)
+        if answer.ok and not isinstance(answer.body, dict):
+            return False  # a web page took the port over
         return answer.ok or (bool(told) and answer.status in _NO_SUCH_PATH)
 
     def _until(self, condition: Callable[[], bool], limit: float, *, slowing: bool = True) -> bool:

@@ -143,7 +143,8 @@ class CommandLife(Life):
         ran = run_command(command, limit=self._limit, folder=self._folder, scrub=self._scrub)
         if not ran.ok:
             ended = ran.why or f"it ended with status {ran.status}"
-            said = " ".join(ran.output[-_KEPT:].split())[-300:]
+            words = "".join(one if one.isprintable() else " " for one in ran.output[-_KEPT:])
+            said = " ".join(words.split())[-300:]
             raise StartFailed(
                 f"the {what} of {self._name} failed: {ended}" + (f"; its last words: {said}" if said else ""),
                 "run it by hand to see why",

@@ -43,6 +43,7 @@ def preflight(client: Client) -> Found:
     health = _health(client, patient)
     answers.append(health)
     application = client.driver.application()
+    _token_holds(client, application)
     support = client.driver.support()
     answers += [application, support]
     statuses = tuple(states.statuses(health))
@@ -54,6 +55,15 @@ def preflight(client: Client) -> Found:
     what = f"version {version or 'unknown'}, {shown}, {setup_text(client.setup)}"
     lines = [f"{where}, {what}, slowest answer {latency * 1000:.0f} ms", *warnings]
     return Found(lines, warnings, latency, statuses, version, states.is_multi(health))
+
+
+def _token_holds(client: Client, application: Answer) -> None:
+    """Raises TestbedError for a client that refuses the token of a login which has just been good."""
+    if application.status == 401 or application.failure_kind == "login":
+        raise TestbedError(
+            f"{client.name} refuses the token that its own login gave (status 401)",
+            "see why its tokens do not hold, or give a fixed one with token_env",
+        )
 
 
 def _reach(client: Client, patient: Patience) -> Answer:

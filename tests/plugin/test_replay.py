@@ -39,7 +39,7 @@ def test_the_same_tests_run_with_the_same_draws_on_the_same_client(tmp_path: Pat
 
 
 def test_another_client_can_be_named(tmp_path: Path) -> None:
-    arguments = replay_arguments(tmp_path if report(tmp_path) else tmp_path, "RESTORE-5", ["--wa-url=mock:"])
+    arguments = replay_arguments(report(tmp_path).parent, "RESTORE-5", ["--wa-url=mock:"])
     assert "mock:mutant=x" not in arguments
     assert arguments[-1] == "--wa-url=mock:"
 
