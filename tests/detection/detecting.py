@@ -17,6 +17,7 @@ from typing import Any
 EXAMPLES = 3
 READY_SECONDS = 5
 LIMIT_SECONDS = 600
+NO_REPORT = "no report"
 
 
 @dataclass(frozen=True)
@@ -80,24 +81,25 @@ def run(subject: Subject, *, seed: int = 0, examples: int | None = EXAMPLES) -> 
     started = time.monotonic()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WA_", "PYTEST_"))}
     with tempfile.TemporaryDirectory(prefix="wa-detection-") as folder:
-        subprocess.run(
+        done = subprocess.run(
             command(subject, seed, examples),
             cwd=folder,
             env=kept,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             timeout=LIMIT_SECONDS,
             check=False,
         )
-        seconds = time.monotonic() - started
-        return read(Path(folder), seconds)
+        if not (Path(folder) / "report" / "report.json").exists():
+            said = done.stdout.strip().rpartition("\n")[2]
+            return Outcome(NO_REPORT, {}, reasons={NO_REPORT: f"exit status {done.returncode}: {said}"})
+        return read(Path(folder), time.monotonic() - started)
 
 
 def read(folder: Path, seconds: float) -> Outcome:
     """The outcome that a run left in its folder."""
-    try:
-        report: dict[str, Any] = json.loads((folder / "report" / "report.json").read_text("utf-8"))
-    except FileNotFoundError:
-        return Outcome("no report", {}, seconds=seconds)
+    report: dict[str, Any] = json.loads((folder / "report" / "report.json").read_text("utf-8"))
     clauses = {one["id"]: one["verdict"] for one in report["clauses"] if one["level"] != "INFO"}
     reasons = {
         one["id"]: str(one["reason"]) for one in report["clauses"] if one["verdict"] not in ("pass", "-")
@@ -127,9 +129,9 @@ def failed(case: ElementTree.Element) -> bool:
 
 def complaints(subject: Subject, outcome: Outcome) -> list[str]:
     """What is wrong with how the suite judged a subject; empty where it judged well."""
+    if outcome.verdict == NO_REPORT:
+        return [f"the run left no report: {outcome.reasons[NO_REPORT]}"]
     told = [f"{clause} ended in error: {outcome.reasons.get(clause)}" for clause in outcome.having("error")]
-    if outcome.verdict == "no report":
-        return ["the run left no report"]
     red = outcome.having("fail")
     if subject.kind == "variant":
         if outcome.verdict != "conformant":

@@ -320,6 +320,12 @@ def rate_limited() -> None:
     _limited(100)
 
 
+class NotPrimaryMaster(Refusal):
+    """A refusal with a code that the clean reference, which is one process, never answers."""
+
+    title = "Not Primary Master"
+
+
 @variant()
 def often_not_primary_master() -> None:
     """Every twentieth request under /v1/settings is answered 1017, which asking again cures."""
@@ -329,7 +335,7 @@ def often_not_primary_master() -> None:
         if endpoint.path.startswith(SETTINGS):
             count[0] += 1
             if count[0] % 20 == 0:
-                raise Refusal(500, 1017, "Another node is the primary master.")
+                raise NotPrimaryMaster(500, 1017, "Another node is the primary master.")
         reply: Reply = await clean(endpoint, scope, receive)
         return reply
 
