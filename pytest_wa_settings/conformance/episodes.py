@@ -141,6 +141,7 @@ class NewMachine:
     """A restore on a running client without registration.
 
     Attributes:
+        earlier: the old machine's reading before anything was planted.
         stayed_up: whether it went on answering (then it must serve without a restart).
         back: why it did not begin to serve; None if it did.
         no_fault: whether that is the surroundings' doing.
@@ -152,6 +153,7 @@ class NewMachine:
 
     old: Client
     new: Client
+    earlier: Snapshot
     backup: Backup
     number: str | None
     answer: Answer
@@ -184,6 +186,7 @@ def _new_machine(case: Case) -> NewMachine:
             )
         phones = Phones.of(case, old)
         user = _make_user(old, rng)
+        earlier = read(old)
         at = plant_other_values(old, rng, *ALL)
         traffic = Traffic.of(case, old, rng)
         if traffic:
@@ -195,7 +198,7 @@ def _new_machine(case: Case) -> NewMachine:
         if phones:
             phones.look_before()
         answer = restore_accepted(new, backup, "RESTORE-9")
-        record = NewMachine(old, new, backup, at.number, answer, phones, traffic)
+        record = NewMachine(old, new, earlier, backup, at.number, answer, phones, traffic)
         record.stayed_up = not new.is_down()
         try:
             new.come_back(expect_registered=True)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from pytest_wa_settings.conformance.decoding import Run, could_mean_the_same, longest_run
 
+_HEAD = 256
+"""Bytes at the start of `data` that are changed one by one: there a header would stand."""
 _CUTS = (8, 16, 20, 32, 55, 56, 64, 72, 100, 128, 200, 255, 256)
 
 
@@ -236,7 +238,7 @@ def _byte_damages(run: Run, raw: bytes) -> Iterator[Damage]:
         if 0 <= at < size:
             for bit, told in ((0x01, "one bit of"), (0x80, "the high bit of")):
                 yield Damage(f"{told} {name} changed", run.encode(flip(raw, at, bit)))
-    for at in range(min(64, size)):
+    for at in range(min(_HEAD, size)):
         yield Damage(f"the lowest bits of byte {at + 1} changed", run.encode(flip(raw, at, 0x03)))
     yield from _balanced_damages(run, raw)
     for count in (1, 2, 4, 8, 12, 16, 32):

@@ -20,7 +20,7 @@ from pytest_wa_settings.conformance.arrange import (
     take_backup,
 )
 from pytest_wa_settings.conformance.draws import for_all, how_many
-from pytest_wa_settings.conformance.episodes import ExistingApp, existing_app, new_machine
+from pytest_wa_settings.conformance.episodes import existing_app, new_machine
 from pytest_wa_settings.conformance.fields import PROFILE, Leaf, edge_values, values
 from pytest_wa_settings.conformance.judgements import (
     agree,
@@ -67,16 +67,16 @@ def test_settings_come_back_on_the_same_machine(wa_case: Case) -> None:
     wanted = record.backup.at.of("application", "providers")
     if not wanted:
         raise NotTested("the client shows none of the documented application settings")
-    _not_an_earlier_state(record)
+    _not_an_earlier_state(record.backup.at, record.after, record.earlier)
     settle(restored("RESTORE-2", wanted, record.after, where="on the same machine", answers=(record.answer,)))
 
 
-def _not_an_earlier_state(record: ExistingApp) -> None:
-    """What came back as a whole from an earlier backup is BACKUP-9's."""
-    assert record.after is not None
-    changed = changed_leaves(record.backup.at.values, record.earlier.values)
-    if changed and agree(changed, record.earlier.values, record.after.values):
-        raise NotTested("the state of an earlier backup came back: see BACKUP-9")
+def _not_an_earlier_state(at: Snapshot, after: Snapshot, *earlier: Snapshot) -> None:
+    """What came back as a whole from before the backup's last change is BACKUP-9's."""
+    for one in earlier:
+        changed = changed_leaves(at.values, one.values)
+        if changed and agree(changed, one.values, after.values):
+            raise NotTested("the state of an earlier moment came back: see BACKUP-9")
 
 
 @pytest.mark.wa_clause("RESTORE-2", uses_up="new machine", widens=True)
@@ -88,6 +88,7 @@ def test_settings_come_back_on_a_new_machine(wa_case: Case) -> None:
     after = record.after
     own = ("application:webhooks.url",) if record.traffic and record.traffic.webhook else ()
     kept = {leaf: value for leaf, value in wanted.items() if leaf not in own}
+    _not_an_earlier_state(record.backup.at, after, record.earlier)
     settle(restored("RESTORE-2", kept, after, where="on a new machine", answers=(record.answer,)))
 
 
@@ -100,12 +101,16 @@ def test_any_settings_come_back(wa_case: Case) -> None:
         rng = rng_of(wa_case)
         drawn = st.fixed_dictionaries({}, optional={one.leaf: values(one) for one in fields})
 
+        seen = [read(client)]
+
         def round_trip(wanted: dict[Leaf, object]) -> None:
             _serving(client)
             plant(client, wanted)
             backup = take_backup(client, a_password(rng))
             plant_other_values(client, rng, "application")
             answer, after = restore_and_read(client, backup)
+            _not_an_earlier_state(backup.at, after, *seen)
+            seen.append(after)
             told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
             settle(
                 restored(
@@ -170,7 +175,7 @@ def test_the_profile_comes_back(wa_case: Case) -> None:
     wanted = record.backup.at.of(*PROFILE)
     if not wanted:
         raise NotTested("the client shows no profile")
-    _not_an_earlier_state(record)
+    _not_an_earlier_state(record.backup.at, record.after, record.earlier)
     settle(restored("RESTORE-4", wanted, record.after, where="on the same machine", answers=(record.answer,)))
 
 
