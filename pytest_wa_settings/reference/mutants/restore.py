@@ -299,7 +299,7 @@ def a_backup_restores_once() -> None:
     _only_if(lambda coreapp, password, data: _digest(data) not in _used(coreapp))
 
 
-@mutant("RESTORE-13")
+@mutant("RESTORE-13", also={"CODE-1": "a restore that does nothing gives no new code"})
 def a_second_restore_of_a_backup_does_nothing() -> None:
     """A backup that was restored before is not restored again: the call succeeds, and nothing happens."""
 
