@@ -307,7 +307,13 @@ class Malformed(Exception):
 # What is done although the data is damaged.
 
 
-@mutant("RESTORE-6")
+@mutant(
+    "RESTORE-6",
+    also={
+        clause: "the settings are applied before the set-up is checked"
+        for clause in ("SHARD-2", "SHARD-3", "SHARD-4")
+    },
+)
 def damaged_data_applied_in_part() -> None:
     """The settings are sealed in front and apart, and applied before what follows is checked."""
     size_of = 4
