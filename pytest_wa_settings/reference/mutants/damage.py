@@ -309,10 +309,9 @@ class Malformed(Exception):
 
 @mutant(
     "RESTORE-6",
-    also={
-        clause: "the settings are applied before the set-up is checked"
-        for clause in ("SHARD-2", "SHARD-3", "SHARD-4")
-    },
+    also=dict.fromkeys(
+        ("SHARD-2", "SHARD-3", "SHARD-4"), "the settings are applied before the set-up is checked"
+    ),
 )
 def damaged_data_applied_in_part() -> None:
     """The settings are sealed in front and apart, and applied before what follows is checked."""
