@@ -247,3 +247,13 @@ def code_new_after_a_backup() -> None:
 def code_new_in_old_versions_too() -> None:
     """Versions before v2.31.4 make a new identity at a restore, too."""
     setattr(Options, "new_code_on_restore", property(lambda options: True))  # noqa: B010 - a property
+
+
+@mutant("CODE-4")
+def code_new_from_2_31_on() -> None:
+    """The rule begins with v2.31.0, by a comparison that looks at two parts of a version only."""
+
+    def compared(options: Options) -> bool:
+        return options.release[:2] >= (2, 31)
+
+    setattr(Options, "new_code_on_restore", property(compared))  # noqa: B010 - a property is no plain attribute

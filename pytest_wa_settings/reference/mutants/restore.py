@@ -270,6 +270,18 @@ def backups_of_much_older_versions_are_refused() -> None:
 
 
 @mutant("RESTORE-12")
+def backups_of_one_older_version_are_refused() -> None:
+    """A client refuses a backup of v2.31.3, whose number it takes for a broken one."""
+
+    def fits(clean: Any, coreapp: Coreapp, setup: Any) -> None:
+        clean(coreapp, setup)
+        if parse_version(setup.version) == (2, 31, 3) < coreapp.options.release:
+            raise Refusal(400, 1025, "The backup is from a version that cannot be read.")
+
+    wrap(Coreapp, "assert_fits", fits)
+
+
+@mutant("RESTORE-12")
 def settings_of_older_versions_are_left_out() -> None:
     """From a backup of an older version the registration is restored, and no setting."""
 

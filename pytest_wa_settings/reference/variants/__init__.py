@@ -10,6 +10,8 @@ MODULES = (
     "answers",
     "data",
     "life",
+    "settings",
+    "acceptance",
 )
 
 for _module in MODULES:

@@ -133,6 +133,34 @@ def data_as_json() -> None:
 
 
 @variant()
+def data_in_segments() -> None:
+    """`data` is three parts in base64url between dots; bits that are left over do not count."""
+
+    def encode(raw: bytes) -> str:
+        parts = raw[:150], raw[150:-16], raw[-16:]
+        return ".".join(base64.urlsafe_b64encode(part).decode("ascii").rstrip("=") for part in parts)
+
+    def decode(data: str) -> bytes:
+        head, state, tag = map(_url_decode, data.split("."))
+        if len(head) != 150 or len(tag) != 16:
+            raise ValueError
+        return head + state + tag
+
+    _encoded(encode, decode, canonical=False)
+
+
+@variant()
+def data_of_a_random_length() -> None:
+    """`data` is padded to a length that is drawn for each backup."""
+
+    def pack(clean: Any, vault: Vault, state: dict[str, Any]) -> bytes:
+        padded: bytes = clean(vault, {**state, "padding": "-" * (os.urandom(1)[0] * 3)})
+        return padded
+
+    wrap(Vault, "pack", pack)
+
+
+@variant()
 def data_of_letters_beyond_ascii() -> None:
     """`data` is text of 256 Braille characters, one a byte."""
     _encoded(

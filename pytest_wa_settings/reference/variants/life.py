@@ -1,26 +1,26 @@
-"""Variants of what a client does around starts and restores, and of which backups it takes."""
+"""Variants of what a client does around starts and restores, and on its connections."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from pytest_wa_settings.reference import http
 from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.client import HttpServer
 from pytest_wa_settings.reference.configuration import Configuration
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import variant, variant_of, wrap
-from pytest_wa_settings.reference.errors import Refusal, not_found, not_ready
+from pytest_wa_settings.reference.errors import not_ready
 from pytest_wa_settings.reference.http import Call, Reply
-from pytest_wa_settings.reference.options import parse_version
-from pytest_wa_settings.reference.settings import ApplicationSettings, Field
 from pytest_wa_settings.reference.store import Store
-from pytest_wa_settings.reference.vault import Opened, Setup
-
-OTHER_SETUP = "The backup is from another type of setup."
+from pytest_wa_settings.reference.users import Users
+from pytest_wa_settings.reference.vault import Opened
+from pytest_wa_settings.reference.webapp import Endpoint, Webapp
 
 
 def _late_after_a_restore(seconds: float) -> None:
@@ -78,6 +78,45 @@ def stops_half_a_second_later() -> None:
         asyncio.get_running_loop().call_later(0.5 if coreapp.stopped else 0, lambda: clean(coreapp))
 
     wrap(Coreapp, "leave", leave)
+
+
+def _web_stays_up() -> None:
+    """Have the process go on when the app has stopped, as a web container does beside a stopped coreapp."""
+
+    def leave(clean: Any, coreapp: Coreapp) -> None:
+        if not coreapp.stopped:
+            clean(coreapp)
+
+    wrap(Coreapp, "leave", leave)
+
+
+@variant()
+def web_stays_up() -> None:
+    """After a restore the API goes on and answers 503, while the app behind it is stopped."""
+    _web_stays_up()
+
+
+@variant()
+def web_stays_up_and_says_disconnected() -> None:
+    """After a restore the API goes on: health says `disconnected`, all else but a login answers 503."""
+    path: ContextVar[str] = ContextVar("path", default="")
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
+        path.set(endpoint.path)
+        reply: Reply = await clean(endpoint, scope, receive)
+        return reply
+
+    def assert_running(clean: Any, coreapp: Coreapp) -> None:
+        if path.get() not in ("/v1/health", "/v1/users/login"):
+            clean(coreapp)
+
+    def status(clean: Any, coreapp: Coreapp) -> str:
+        return "disconnected" if coreapp.stopped else str(clean(coreapp))
+
+    _web_stays_up()
+    wrap(Endpoint, "answer", answer)
+    wrap(Coreapp, "assert_running", assert_running)
+    wrap(Coreapp, "status", status)
 
 
 @variant()
@@ -157,175 +196,30 @@ def tokens_dropped_at_a_start() -> None:
     wrap(Coreapp, "start", start)
 
 
-# Settings.
-
-_DEFAULTS = {
-    "callback_persist": False,
-    "callback_backoff_delay_ms": 5000,
-    "max_callback_backoff_delay_ms": 600000,
-    "media.auto_download": [],
-    "webhooks.max_concurrent_requests": 24,
-    "sent_status": True,
-    "heartbeat_interval": 10,
-    "unhealthy_interval": 45,
-    "on_call_pager": "",
-    "show_security_notifications": False,
-}
+@variant()
+def tokens_live_for_two_seconds() -> None:
+    """A token expires two seconds after its login."""
+    wrap(Users, "token_seconds", lambda clean, users: 2.0)
 
 
 @variant()
-def other_defaults() -> None:
-    """The settings have other defaults."""
+def idle_connections_dropped() -> None:
+    """A connection that is idle for 20 ms is closed, and no header says so before."""
 
-    def default(clean: Any, settings: ApplicationSettings, field: Field) -> Any:
-        return _DEFAULTS.get(field.path, clean(settings, field))
+    def made(clean: Any, server: HttpServer, *given: Any, **named: Any) -> None:
+        clean(server, *given, **named)
+        server.config.timeout_keep_alive = 0.02  # type: ignore[assignment]
 
-    wrap(ApplicationSettings, "default", default)
-
-
-@variant()
-def merges_on_restore() -> None:
-    """A restore leaves settings alone that the backup does not hold."""
-
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        merged = _merged(coreapp.application.effective(), opened.state["application"])
-        profile = {**coreapp.store.get("business_profile", {}), **opened.state.get("business_profile", {})}
-        clean(
-            coreapp,
-            Opened(opened.setup, {**opened.state, "application": merged, "business_profile": profile}),
-        )
-
-    wrap(Coreapp, "commit", commit)
-
-
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    merged = {**old, **new}
-    for name, value in new.items():
-        if isinstance(value, dict) and isinstance(old.get(name), dict):
-            merged[name] = {**old[name], **value}
-    return merged
+    wrap(HttpServer, "__init__", made)
 
 
 @variant()
-def few_settings() -> None:
-    """The client knows only the settings of early versions."""
-    known = {
-        "callback_persist",
-        "callback_backoff_delay_ms",
-        "max_callback_backoff_delay_ms",
-        "media.auto_download",
-        "webhooks.url",
-        "webhooks.max_concurrent_requests",
-        "sent_status",
-        "heartbeat_interval",
-        "unhealthy_interval",
-        "on_call_pager",
-    }
+def bodies_of_16_kilobytes_at_most() -> None:
+    """A larger body is answered 413 before it has come whole, and its connection is closed."""
+    http.DRAINED = 0
 
-    def made(clean: Any, settings: ApplicationSettings, *given: Any) -> None:
-        clean(settings, *given)
-        settings.fields = {path: field for path, field in settings.fields.items() if path in known}
+    def made(clean: Any, app: Webapp, *given: Any) -> None:
+        clean(app, *given)
+        app.max_body = 16 * 1024
 
-    wrap(ApplicationSettings, "__init__", made)
-
-
-@variant()
-def media_list_sorted() -> None:
-    """The list media.auto_download is a set: it reads back sorted."""
-
-    def effective(clean: Any, settings: ApplicationSettings) -> dict[str, Any]:
-        found: dict[str, Any] = clean(settings)
-        if "auto_download" in found.get("media", {}):
-            found["media"]["auto_download"] = sorted(found["media"]["auto_download"])
-        return found
-
-    wrap(ApplicationSettings, "effective", effective)
-
-
-@variant()
-def number_not_in_the_settings() -> None:
-    """The settings do not show the phone number; /v1/support does."""
-
-    async def read(clean: Any, configuration: Configuration, call: Call) -> Reply:
-        reply: Reply = await clean(configuration, call)
-        reply.payload["settings"]["application"].pop("wa_id", None)
-        return reply
-
-    wrap(Configuration, "read", read)
-
-
-@variant()
-def no_media_providers() -> None:
-    """The client has no media providers: their endpoint is not there."""
-
-    async def missing(clean: Any, configuration: Configuration, call: Call) -> Reply:
-        raise not_found("The resource")
-
-    wrap(Configuration, "read_providers", missing)
-
-
-@variant()
-def no_profile() -> None:
-    """The client has no profile: its endpoints are not there."""
-    from pytest_wa_settings.reference.profiles import Profiles
-
-    async def missing(clean: Any, profiles: Profiles, call: Call) -> Reply:
-        raise not_found("The resource")
-
-    for name in ("read_about", "set_about", "read_photo", "set_photo", "read_business", "set_business"):
-        wrap(Profiles, name, missing)
-
-
-# Which backups it takes.
-
-
-def _fits(lets_pass: Callable[[Coreapp, Setup], bool], refuses: Callable[[Coreapp, Setup], bool]) -> None:
-    def fits(clean: Any, coreapp: Coreapp, setup: Setup) -> None:
-        if refuses(coreapp, setup):
-            raise Refusal(400, 1025, OTHER_SETUP)
-        if not lets_pass(coreapp, setup):
-            clean(coreapp, setup)
-
-    wrap(Coreapp, "assert_fits", fits)
-
-
-def _never(coreapp: Coreapp, setup: Setup) -> bool:
-    return False
-
-
-@variant()
-def one_shard_is_one_shard() -> None:
-    """A multiconnect set-up with one shard and a single instance take each other's backups."""
-    _fits(lambda coreapp, setup: setup.shards == coreapp.shards == 1, _never)
-
-
-@variant()
-def newer_backups_refused() -> None:
-    """A backup of a newer version is refused."""
-    _fits(_never, lambda coreapp, setup: parse_version(setup.version) > coreapp.options.release)
-
-
-@variant()
-def backups_of_other_numbers_refused() -> None:
-    """A registered client refuses the backup of another number."""
-
-    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
-        opened: Opened = await clean(coreapp, password, data)
-        if coreapp.registration.number not in (None, opened.state["registration"]["number"]):
-            raise Refusal(409, 1025, "The backup is of another number.")
-        return opened
-
-    wrap(Coreapp, "unseal", unseal)
-
-
-@variant()
-def no_backup_without_a_connection() -> None:
-    """A client that has lost its number to another machine gives no backup."""
-
-    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
-        if coreapp.status() == "disconnected":
-            raise not_ready("The client is not connected.", 409)
-        data: str = await clean(coreapp, password)
-        return data
-
-    wrap(Coreapp, "backup", backup)
+    wrap(Webapp, "__init__", made)
