@@ -167,7 +167,7 @@ def lone_surrogates(stage: Stage) -> str:
     return stage.production(Scribbling("\ud800 and \udfff", escaped=True))
 
 
-@hostile(r"BACKUP-1 fails .*HTTP 500", whole=True)
+@hostile(r"BACKUP-1 fails .*HTTP 500", whole=True, limit=60)
 def endless_texts(stage: Stage) -> str:
     """A title, a version and a state of two million characters each."""
     return stage.production(Scribbling("x" * 2_000_000, escaped=True))
