@@ -307,14 +307,9 @@ class Malformed(Exception):
 # What is done although the data is damaged.
 
 
-@mutant(
-    "RESTORE-6",
-    also=dict.fromkeys(
-        ("SHARD-2", "SHARD-3", "SHARD-4"), "the settings are applied before the set-up is checked"
-    ),
-)
+@mutant("RESTORE-6")
 def damaged_data_applied_in_part() -> None:
-    """The settings are sealed in front and apart, and applied before what follows is checked."""
+    """The settings are sealed in front and apart, and come back even where what follows is damaged."""
     size_of = 4
 
     def encrypt(clean: Any, vault: Vault, key: bytes, nonce: bytes, plain: bytes, head: bytes) -> bytes:
@@ -326,9 +321,12 @@ def damaged_data_applied_in_part() -> None:
     def decrypt(clean: Any, vault: Vault, key: bytes, nonce: bytes, sealed: bytes, head: bytes) -> bytes:
         end = size_of + int.from_bytes(sealed[:size_of], "big")
         settings = json.loads(clean(vault, key, nonce[::-1], sealed[size_of:end], head))
-        for coreapp in running:
-            coreapp.store.put("application", settings)
-        rest: bytes = clean(vault, key, nonce, sealed[end:], head)
+        try:
+            rest: bytes = clean(vault, key, nonce, sealed[end:], head)
+        except VaultError:
+            for coreapp in running:
+                coreapp.store.put("application", settings)
+            raise
         return rest
 
     running: list[Coreapp] = []
