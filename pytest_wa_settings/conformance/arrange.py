@@ -127,13 +127,25 @@ def plant_other_values(client: Client, rng: random.Random, *resources: str) -> S
     plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in shown})
     for one in FIELDS:
         # what is not set yet shows no member to change; what a client refuses once is not offered again
-        if one.resource in resources and one.leaf not in now.values and one.planted:
+        if one.resource in resources and one.leaf not in now.values and _may_be_set(client, one):
             _offer(client, one, another_value(one, None, rng))
-    if "photo" in resources and "photo:digest" not in client.refused_leaves:
+    if (
+        "photo" in resources
+        and (client.managed or client.touched)
+        and "photo:digest" not in client.refused_leaves
+    ):
         answer = client.driver.set_photo(picture(rng), "image/png")
         if not answer.ok:
             client.refused_leaves.add("photo:digest")
     return read(client)
+
+
+def _may_be_set(client: Client, one: Field) -> bool:
+    """Whether a field that is unset may be set: on a declared client only once a restore was made on it.
+
+    Then its own state is restored at the end; setting fields again could not make one unset.
+    """
+    return one.planted and (client.managed or client.touched)
 
 
 def _offer(client: Client, one: Field, value: object) -> None:
@@ -144,7 +156,7 @@ def _offer(client: Client, one: Field, value: object) -> None:
 def plant_longest_values(client: Client, rng: random.Random) -> None:
     """Gives every text of the profile the longest value; nothing where the client must not be changed."""
     if client.may_change:
-        profile = [one for one in FIELDS if one.resource in ("about", "business")]
+        profile = [one for one in FIELDS if one.resource != "application" and _may_be_set(client, one)]
         plant(client, {one.leaf: longest_value(one, rng) for one in profile})
 
 

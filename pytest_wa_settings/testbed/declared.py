@@ -24,6 +24,7 @@ from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
+from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
@@ -337,7 +338,8 @@ class DeclaredTestbed(Testbed):
         if self._closing is None:
             self._closing = []
             try:
-                self._put_all_back(self._closing)
+                with first_interrupt_waits():
+                    self._put_all_back(self._closing)
             finally:
                 atexit.unregister(self._close_at_exit)
                 for surrounding in (self._consumer, *self._views.values(), self._webhook):

@@ -68,7 +68,7 @@ def take_keepsake(client: Client) -> Keepsake:
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """What must be set so that `now` reads as `before` did.
 
-    A text that has come since (a webhook's address, say) is emptied; other members that are new stay.
+    A text or list that has come since (a webhook's address, say) is emptied; what else is new stays.
     """
     changed: dict[str, Any] = {}
     for key in (*before, *(key for key in now if key not in before)):
@@ -81,8 +81,8 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
                 changed[key] = inner
         elif key in before:
             changed[key] = old
-        elif isinstance(new, str) and new:
-            changed[key] = ""
+        elif isinstance(new, (str, list)) and new:
+            changed[key] = "" if isinstance(new, str) else []
     return changed
 
 

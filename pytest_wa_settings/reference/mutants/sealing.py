@@ -143,7 +143,7 @@ _IN_HEADER: tuple[tuple[str, str, Members], ...] = (
     (
         "password-in-the-header",
         "The password stands in the header, for the support team.",
-        lambda state, setup, password: {"hint": quote(password)},
+        lambda state, setup, password: {"hint": quote(password[:64])},
     ),
 )
 
