@@ -48,7 +48,7 @@ def machines(tmp_path: Path) -> Iterator[list[Machine]]:
 
 
 _READS_BEFORE = 40
-"""Requests within which putting back begins, counted from its restore: setting fields again, looking at health."""
+"""Requests within which putting back begins, counted back from its restore."""
 
 
 class Certification:
