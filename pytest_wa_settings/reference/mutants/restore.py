@@ -95,14 +95,24 @@ def _last_backup() -> dict[str, str]:
 def restore_without_password_takes_the_last_one() -> None:
     """Without a password a restore takes the one of the last backup."""
     last = _last_backup()
-    _instead(lambda backups, body: {**last, **body} if last and set(body) == {"data"} else None)
+
+    def act(backups: Backups, body: dict[str, Any]) -> dict[str, Any] | None:
+        good = last and set(body) == {"data"} and isinstance(body["data"], str)
+        return {**last, **body} if good else None
+
+    _instead(act)
 
 
 @mutant("RESTORE-7")
 def restore_without_data_takes_the_last_backup() -> None:
     """Without data a restore takes the last backup, if the password fits."""
     last = _last_backup()
-    _instead(lambda backups, body: {**last, **body} if last and set(body) == {"password"} else None)
+
+    def act(backups: Backups, body: dict[str, Any]) -> dict[str, Any] | None:
+        good = last and set(body) == {"password"} and isinstance(body["password"], str)
+        return {**last, **body} if good else None
+
+    _instead(act)
 
 
 @mutant("RESTORE-7")

@@ -10,7 +10,7 @@ from pytest_wa_settings.reference.deviations import variant, wrap
 from pytest_wa_settings.reference.errors import not_found
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.operations import Operations
-from pytest_wa_settings.reference.settings import ApplicationSettings, Field
+from pytest_wa_settings.reference.settings import NO_PASS_THROUGH_SINCE, ApplicationSettings, Field
 from pytest_wa_settings.reference.vault import Opened
 
 _DEFAULTS = {
@@ -183,3 +183,16 @@ def no_profile() -> None:
 
     for name in ("read_about", "set_about", "read_photo", "set_photo", "read_business", "set_business"):
         wrap(Profiles, name, missing)
+
+
+@variant()
+def old_setting_switched_off() -> None:
+    """From v2.35 on, messages are never passed through: a restored `pass_through` is switched off."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        settings = opened.state["application"]
+        if coreapp.options.release >= NO_PASS_THROUGH_SINCE:
+            settings = {**settings, "pass_through": False}
+        clean(coreapp, Opened(opened.setup, {**opened.state, "application": settings}))
+
+    wrap(Coreapp, "commit", commit)
