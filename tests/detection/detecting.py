@@ -146,8 +146,5 @@ def complaints(subject: Subject, outcome: Outcome) -> list[str]:
         told.append(f"not caught: {subject.clause} is {outcome.clauses.get(subject.clause)}")
     allowed = (subject.clause, *subject.also)
     told += [f"wrong blame: {one} is red: {outcome.reasons.get(one)}" for one in red if one not in allowed]
-    return told + [
-        f"{one} must break with it, and is {outcome.clauses.get(one)}"
-        for one in subject.also
-        if one not in red
-    ]
+    green = outcome.having("pass")
+    return told + [f"{one} must break with it, and is green" for one in subject.also if one in green]

@@ -35,7 +35,12 @@ def test_a_red_clause_that_the_mutant_does_not_name_is_wrong_blame() -> None:
 
 def test_a_clause_that_must_break_with_it_and_does_not_is_told() -> None:
     seen = outcome(RESTORE_5="fail", RESTORE_6="pass")
-    assert complaints(MUTANT, seen) == ["RESTORE-6 must break with it, and is pass"]
+    assert complaints(MUTANT, seen) == ["RESTORE-6 must break with it, and is green"]
+
+
+def test_a_clause_that_must_break_with_it_may_stay_untested() -> None:
+    seen = outcome(RESTORE_5="fail", RESTORE_6="not tested")
+    assert complaints(MUTANT, seen) == []
 
 
 def test_an_error_of_the_suite_is_told() -> None:

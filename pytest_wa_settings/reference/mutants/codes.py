@@ -53,7 +53,7 @@ def code_restored_on_a_new_machine() -> None:
     _identity(lambda coreapp, opened, existing: {} if existing else _old(opened))
 
 
-@mutant("CODE-1", also=NO_CHANGE)
+@mutant("CODE-1")
 def code_made_of_the_backup() -> None:
     """The new identity is made of the backed-up one: a second restore of a backup brings no new code."""
 
@@ -64,7 +64,7 @@ def code_made_of_the_backup() -> None:
     _identity(derived)
 
 
-@mutant("CODE-1", also=NO_CHANGE)
+@mutant("CODE-1")
 def code_restored_by_the_first_version_of_the_rule() -> None:
     """The rule begins after v2.31.4 and not with it, by a comparison that leaves the version itself out."""
 

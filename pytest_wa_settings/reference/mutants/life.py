@@ -14,10 +14,7 @@ from pytest_wa_settings.reference.store import BACKED_UP
 from pytest_wa_settings.reference.vault import Opened
 from pytest_wa_settings.reference.webapp import Endpoint
 
-NO_NEW_MACHINE = {
-    "RESTORE-12": "a new version is set up on a new machine",
-    "SHARD-1": "shards are restored on a new machine, where there is one",
-}
+NO_NEW_MACHINE = {"RESTORE-12": "a new version is set up on a new machine"}
 
 
 # New machines.
