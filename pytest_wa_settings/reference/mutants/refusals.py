@@ -141,7 +141,7 @@ def _body(read: Callable[[bytes], dict[str, Any] | None]) -> None:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
