@@ -131,28 +131,6 @@ def token_signature_not_checked() -> None:
 
 
 @mutant("ACCESS-1", also=ONE_GUARD)
-def token_compared_by_its_beginning() -> None:
-    """Only the first 32 characters of a token are compared."""
-    for module in (webapp, users):
-        wrap(module, "token_digest", lambda clean, token: clean(token[:32]))
-
-
-@mutant("ACCESS-1", also=ONE_GUARD)
-def user_name_as_token() -> None:
-    """The name of an account passes as its token."""
-
-    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
-        name = call.headers.get("authorization", "").partition(" ")[2]
-        found = guard.store.user(name)
-        if found is not None:
-            return Principal(name, found[1], b"")
-        known: Principal = clean(guard, call)
-        return known
-
-    wrap(Guard, "caller", caller)
-
-
-@mutant("ACCESS-1", also=ONE_GUARD)
 def token_claims_believed() -> None:
     """A JSON Web Token is believed as it stands, whoever signed it."""
 
@@ -194,12 +172,6 @@ def backup_for_users_answers_200_with_an_error() -> None:
 def restore_without_token() -> None:
     """Restore asks for no token where none is sent."""
     _open_without_token(RESTORE)
-
-
-@mutant("ACCESS-3", also={"ACCESS-5": "a token that was logged out is any token"})
-def restore_with_any_token() -> None:
-    """Restore looks whether there is a token, not whose it is."""
-    _open_to_any_token(RESTORE)
 
 
 @mutant("ACCESS-3")
@@ -254,12 +226,6 @@ def _restore_first(status: int) -> None:
 def token_outlives_its_logout() -> None:
     """A logout is answered, and the token stays valid."""
     wrap(Store, "drop_token", lambda clean, store, digest: None)
-
-
-@mutant("ACCESS-5")
-def backup_remembers_tokens() -> None:
-    """Backup takes every token that was good once: the check is cached and the logout does not clear it."""
-    _cached_admission(BACKUP)
 
 
 @mutant("ACCESS-5")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -11,7 +10,6 @@ from typing import Any
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
-from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.mutants.tools import (
     BACKUP,
@@ -19,9 +17,8 @@ from pytest_wa_settings.reference.mutants.tools import (
     State,
     alter_collected,
     alter_reply,
-    refused_with_200,
 )
-from pytest_wa_settings.reference.vault import Vault, password_bytes
+from pytest_wa_settings.reference.vault import Opened, Vault
 from pytest_wa_settings.reference.webapp import Endpoint
 
 DEFAULT_PASSWORD = "whatsapp"
@@ -44,12 +41,6 @@ def backup_data_at_the_top() -> None:
 def backup_settings_is_a_string() -> None:
     """Backup answers `{"settings": "..."}`, as the parameter table's slip has it."""
     alter_reply("backup", lambda reply: Reply({"settings": _data(reply)}))
-
-
-@mutant("BACKUP-1")
-def backup_data_in_a_list() -> None:
-    """Backup answers `settings.data` as a list of lines."""
-    alter_reply("backup", lambda reply: Reply({"settings": {"data": [_data(reply)]}}))
 
 
 @mutant("BACKUP-1")
@@ -86,28 +77,15 @@ def backup_of_an_unregistered_client() -> None:
     wrap(Coreapp, "backup", backup)
 
 
-@mutant("BACKUP-2")
-def backup_of_an_unregistered_client_answers_200_with_an_error() -> None:
-    """A client that is not registered refuses a backup inside a 200."""
-
-    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
-        try:
-            return await clean(backups, call)
-        except Refusal as refusal:
-            if backups.coreapp.registration.number is not None:
-                raise
-            return refused_with_200(refusal)
-
-    wrap(Backups, "backup", backup)
-
-
-def _answers_while_stopped(change: Callable[[Coreapp, Reply], Reply]) -> None:
+@mutant("BACKUP-3")
+def backup_of_a_stopped_app() -> None:
+    """After a restore the API stays up while the app is stopped, and still gives backups."""
     path: ContextVar[str] = ContextVar("path", default="")
 
     async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
         path.set(endpoint.path)
         reply: Reply = await clean(endpoint, scope, receive)
-        return change(endpoint.webapp.coreapp, reply) if endpoint.path == BACKUP else reply
+        return reply
 
     def assert_running(clean: Any, coreapp: Coreapp) -> None:
         if path.get() != BACKUP:
@@ -120,26 +98,6 @@ def _answers_while_stopped(change: Callable[[Coreapp, Reply], Reply]) -> None:
     wrap(Endpoint, "answer", answer)
     wrap(Coreapp, "assert_running", assert_running)
     wrap(Coreapp, "leave", leave)
-
-
-@mutant("BACKUP-3")
-def backup_of_a_stopped_app() -> None:
-    """After a restore the API stays up while the app is stopped, and still gives backups."""
-    _answers_while_stopped(lambda coreapp, reply: reply)
-
-
-@mutant("BACKUP-3")
-def backup_of_a_stopped_app_from_a_cache() -> None:
-    """After a restore the API stays up while the app is stopped, and gives the last backup once more."""
-    last: list[Reply] = []
-
-    def change(coreapp: Coreapp, reply: Reply) -> Reply:
-        if coreapp.stopped and last:
-            return last[-1]
-        last[:] = [reply]
-        return reply
-
-    _answers_while_stopped(change)
 
 
 # With which password.
@@ -165,12 +123,6 @@ def backup_without_password_takes_a_default() -> None:
 
 
 @mutant("BACKUP-5")
-def backup_without_password_takes_the_empty_one() -> None:
-    """A missing password is the empty password."""
-    _without_password(lambda body: "")
-
-
-@mutant("BACKUP-5")
 def backup_takes_any_member_as_password() -> None:
     """Whatever the only member is called, it is the password."""
     _without_password(lambda body: next((v for v in body.values() if isinstance(v, str)), None))
@@ -192,12 +144,6 @@ def _coerced(change: Callable[[object], str | None]) -> None:
 def backup_takes_numbers_as_password() -> None:
     """A number is taken for the text of its digits."""
     _coerced(lambda given: str(given) if isinstance(given, (int, float)) else None)
-
-
-@mutant("BACKUP-6")
-def backup_takes_null_as_password() -> None:
-    """A password of `null` is taken for the empty one."""
-    _coerced(lambda given: "" if given is None else None)
 
 
 @mutant("BACKUP-6")
@@ -226,18 +172,6 @@ def backup_of_the_last_start() -> None:
 
 
 @mutant("BACKUP-9")
-def backup_one_behind() -> None:
-    """A backup holds the state of the backup before it: it is written before the state is collected."""
-    held: list[State] = []
-
-    def collect(coreapp: Coreapp, state: State) -> State:
-        held.append(state)
-        return held[max(0, len(held) - 2)]
-
-    alter_collected(collect)
-
-
-@mutant("BACKUP-9")
 def backup_state_cached_by_password() -> None:
     """A second backup under one password holds the state of the first: it is cached by the password."""
     held: dict[str, State] = {}
@@ -262,6 +196,22 @@ def backup_state_cached_for_ten_seconds() -> None:
     alter_collected(collect)
 
 
+@mutant("BACKUP-9", run=("--wa-examples", "50"))
+def backup_after_a_restore_is_the_restored_one() -> None:
+    """A backup taken after a restore holds the state that was restored, whatever has changed since."""
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        kept = coreapp.store.get("restored")
+        return state if kept is None else {**state, "application": kept}
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.put("restored", opened.state["application"])
+
+    alter_collected(collect)
+    wrap(Coreapp, "commit", commit)
+
+
 def _after_backup(act: Callable[[Coreapp], None]) -> None:
     async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
         data: str = await clean(coreapp, password)
@@ -277,18 +227,6 @@ def backup_switches_a_setting() -> None:
     _after_backup(lambda coreapp: _set(coreapp, "verbose_logging", True))
 
 
-@mutant("BACKUP-10")
-def backup_normalizes_the_settings() -> None:
-    """A backup writes a callback delay back rounded up to the next full second, and one more."""
-    _after_backup(
-        lambda coreapp: _set(
-            coreapp,
-            "callback_backoff_delay_ms",
-            coreapp.application.effective()["callback_backoff_delay_ms"] // 1000 * 1000 + 1000,
-        )
-    )
-
-
 def _set(coreapp: Coreapp, name: str, value: object) -> None:
     coreapp.store.put("application", {**coreapp.application.effective(), name: value})
 
@@ -297,16 +235,3 @@ def _set(coreapp: Coreapp, name: str, value: object) -> None:
 def backup_with_a_constant_salt() -> None:
     """Salt and nonce are constants."""
     wrap(Vault, "fresh", lambda clean, vault, size: bytes(range(size)))
-
-
-@mutant("BACKUP-11")
-def backup_with_a_salt_from_its_input() -> None:
-    """Salt and nonce are made of password and state, so that equal backups look alike."""
-    source: list[bytes] = [b""]
-
-    def seal(clean: Any, vault: Vault, state: State, setup: Any, password: str) -> str:
-        source[0] = hashlib.sha256(password_bytes(password) + vault.pack(state)).digest()
-        return str(clean(vault, state, setup, password))
-
-    wrap(Vault, "fresh", lambda clean, vault, size: source[0][:size])
-    wrap(Vault, "seal", seal)

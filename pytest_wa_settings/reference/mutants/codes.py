@@ -42,12 +42,6 @@ def code_restored() -> None:
 
 
 @mutant("CODE-1", also=NO_CHANGE)
-def code_restored_on_the_same_machine() -> None:
-    """On an existing app the identity comes back from the backup; a new machine makes a new one."""
-    _identity(lambda coreapp, opened, existing: _old(opened) if existing else {})
-
-
-@mutant("CODE-1", also=NO_CHANGE)
 def code_restored_on_a_new_machine() -> None:
     """On a new machine the identity comes back from the backup; an existing app makes a new one."""
     _identity(lambda coreapp, opened, existing: {} if existing else _old(opened))
@@ -110,12 +104,6 @@ def code_new_for_the_first_contact() -> None:
     _for_some(lambda network, contact: contact is next(iter(network.contacts.values())))
 
 
-@mutant("CODE-1", place="network")
-def code_not_new_for_the_last_contact() -> None:
-    """All contacts but the last get a new code."""
-    _for_some(lambda network, contact: contact is not list(network.contacts.values())[-1])
-
-
 # Notices.
 
 
@@ -155,17 +143,6 @@ def notice_to_everybody() -> None:
 
     def tell(network: Network, account: Account, notice: dict[str, Any]) -> None:
         for contact in network.contacts.values():
-            contact.notices.append(notice)
-
-    _notices(tell)
-
-
-@mutant("CODE-2", place="network")
-def notice_to_the_first_only() -> None:
-    """Of those who want to know only the first is told."""
-
-    def tell(network: Network, account: Account, notice: dict[str, Any]) -> None:
-        for contact in _told(network)[:1]:
             contact.notices.append(notice)
 
     _notices(tell)

@@ -72,12 +72,6 @@ def _readable_or_refused() -> None:
 
 _COVERED: tuple[tuple[str, str, Integrity, int], ...] = (
     (
-        "tag-cut-to-4-bytes",
-        "Only the first 4 bytes of the tag are compared.",
-        lambda head, body: head + body,
-        4,
-    ),
-    (
         "integrity-of-the-first-256-bytes",
         "Integrity covers the first 256 bytes.",
         lambda head, body: (head + body)[:256],
@@ -93,12 +87,6 @@ _COVERED: tuple[tuple[str, str, Integrity, int], ...] = (
         "integrity-of-all-but-the-last-block",
         "The last 32 bytes are left out of integrity, by a loop that ends too early.",
         lambda head, body: head + body[:-32],
-        TAG,
-    ),
-    (
-        "integrity-of-the-head-alone",
-        "Integrity covers the header and the length, not the state.",
-        lambda head, body: head + str(len(body)).encode(),
         TAG,
     ),
 )
@@ -158,17 +146,6 @@ def _sized() -> None:
 def extension_ignored() -> None:
     """The data says how long it is, and what follows is not looked at."""
     _sized()
-
-
-@mutant("RESTORE-6")
-def beginning_skipped() -> None:
-    """The backup is searched for in the data, so that what stands before it does not matter."""
-
-    def split(clean: Any, vault: Vault, raw: bytes) -> Any:
-        at = raw.find(b"WAREFB")
-        return clean(vault, raw[max(at, 0) :])
-
-    wrap(Vault, "split", split)
 
 
 @mutant("RESTORE-6")
@@ -276,32 +253,6 @@ def unencrypted_data_accepted() -> None:
         return Reply(NOTHING)
 
     wrap(Backups, "restore", restore)
-
-
-@mutant("RESTORE-6")
-def damaged_data_answers_200_with_an_error() -> None:
-    """Data that is no backup by its form is refused inside a 200."""
-
-    def parse(clean: Any, vault: Vault, *given: Any) -> Any:
-        try:
-            return clean(vault, *given)
-        except VaultError:
-            raise Malformed from None
-
-    async def restore(clean: Handle, backups: Backups, call: Call) -> Reply:
-        try:
-            return await clean(backups, call)
-        except Malformed:
-            error = {"code": 1009, "title": "Parameter value is not valid"}
-            return Reply({"errors": [error]})
-
-    for name in ("decode", "split", "parse"):
-        wrap(Vault, name, parse)
-    wrap(Backups, "restore", restore)
-
-
-class Malformed(Exception):
-    """Data that is no backup by its form."""
 
 
 # What is done although the data is damaged.

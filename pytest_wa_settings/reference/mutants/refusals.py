@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pytest_wa_settings.reference import backups as backups_module
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
@@ -23,8 +22,6 @@ _ENVELOPES: tuple[tuple[str, str, Callable[[dict[str, Any]], Any]], ...] = (
         'A refusal is `{"error": ...}`, without a list of errors.',
         lambda error: {"error": error["title"]},
     ),
-    ("of-one-error", "`errors` is one error, not a list of them.", lambda error: {"errors": error}),
-    ("empty", "The list `errors` is empty.", lambda error: {"errors": []}),
     (
         "with-text-codes",
         "The code is a string of digits.",
@@ -34,11 +31,6 @@ _ENVELOPES: tuple[tuple[str, str, Callable[[dict[str, Any]], Any]], ...] = (
         "without-code",
         "An error has a title and no code.",
         lambda error: {"errors": [{"title": error["title"]}]},
-    ),
-    (
-        "without-title",
-        "An error has a code and no title.",
-        lambda error: {"errors": [{"code": error["code"]}]},
     ),
 )
 
@@ -83,12 +75,6 @@ def _as_500(is_meant: Callable[[Refusal], bool]) -> None:
 def wrong_password_answers_500() -> None:
     """A wrong password or damaged data ends in an exception, and so in 500."""
     _as_500(lambda refusal: "does not open" in refusal.details)
-
-
-@mutant("ERROR-2", also={"ROBUST-1": "a parameter of the wrong type is one of the odd requests"})
-def wrong_type_answers_500() -> None:
-    """A parameter of the wrong type ends in an exception, and so in 500."""
-    _as_500(lambda refusal: "is not a string" in refusal.details)
 
 
 @mutant("ERROR-2", also={"ROBUST-1": "a request without its parameters is one of the odd ones"})
@@ -168,17 +154,6 @@ def list_body_accepted() -> None:
 
 
 @mutant("ERROR-4")
-def text_body_accepted() -> None:
-    """A string is taken for the one parameter."""
-
-    def read(body: bytes) -> dict[str, Any] | None:
-        found = _json(body)
-        return {"password": found} if isinstance(found, str) else None
-
-    _body(read)
-
-
-@mutant("ERROR-4")
 def cut_json_accepted() -> None:
     """JSON that was cut short is completed."""
 
@@ -192,35 +167,6 @@ def cut_json_accepted() -> None:
 
 
 # Echoes.
-
-
-@mutant("ROBUST-4")
-def wrong_type_echoes_the_value() -> None:
-    """The refusal of a parameter of the wrong type shows the value."""
-
-    def required(clean: Any, body: dict[str, Any], name: str, check: Any) -> Any:
-        try:
-            return clean(body, name, check)
-        except Refusal as refusal:
-            raise Refusal(
-                refusal.status, refusal.code, f"{refusal.details} It is {body.get(name)!r}."
-            ) from None
-
-    wrap(backups_module, "required", required)
-
-
-@mutant("ROBUST-4")
-def broken_json_echoes_the_body() -> None:
-    """The refusal of a body that is no JSON shows the body."""
-
-    def read(clean: Any, call: Call) -> Any:
-        try:
-            return clean(call)
-        except Refusal as refusal:
-            shown = call.body[:200].decode("utf-8", "replace")
-            raise Refusal(refusal.status, refusal.code, f"{refusal.details} It was: {shown}") from None
-
-    wrap(Call, "json", read)
 
 
 def _echo_on_failure(shown: Callable[[Coreapp, str], str]) -> None:

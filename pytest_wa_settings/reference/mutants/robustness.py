@@ -10,7 +10,7 @@ from typing import Any
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
-from pytest_wa_settings.reference.errors import Refusal, not_ready
+from pytest_wa_settings.reference.errors import not_ready
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.mutants.tools import BACKUP, RESTORE, Handle
 from pytest_wa_settings.reference.vault import Opened
@@ -42,48 +42,15 @@ def deep_json_answers_500() -> None:
 
 
 @mutant("ROBUST-1")
-def half_a_surrogate_answers_500() -> None:
-    """Half of a surrogate pair cannot be encoded."""
-    _faulty(lambda call: b"\\ud8" in call.body)
-
-
-@mutant("ROBUST-1")
 def long_number_answers_500() -> None:
     """A number of thousands of digits cannot be read."""
     _faulty(lambda call: b"9" * 4300 in call.body)
 
 
 @mutant("ROBUST-1")
-def other_content_type_answers_500() -> None:
-    """A content type that is not JSON has no parser."""
-    _faulty(lambda call: "json" not in call.headers.get("content-type", "json"))
-
-
-@mutant("ROBUST-1")
 def list_body_answers_500() -> None:
     """A body that is a list has no members to look for."""
     _faulty(lambda call: call.body.lstrip()[:1] == b"[")
-
-
-@mutant("ROBUST-1")
-def empty_body_answers_500() -> None:
-    """An empty body cannot be parsed."""
-    _faulty(lambda call: not call.body.strip())
-
-
-@mutant("ROBUST-1")
-def other_method_answers_500() -> None:
-    """A method that the endpoint does not have ends in an exception."""
-
-    def operation(clean: Any, endpoint: Endpoint, method: str) -> Any:
-        try:
-            return clean(endpoint, method)
-        except Refusal:
-            if endpoint.path in PATHS:
-                raise Fault from None
-            raise
-
-    wrap(Endpoint, "operation", operation)
 
 
 @mutant("ROBUST-1")
@@ -147,27 +114,6 @@ def backup_refused_during_another() -> None:
     wrap(Coreapp, "backup", backup)
 
 
-@mutant("ROBUST-2")
-def backups_share_their_answer() -> None:
-    """Backups at the same time get one answer, that of the first."""
-    under_way: dict[str, asyncio.Task[Reply]] = {}
-
-    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
-        if "task" not in under_way:
-            under_way["task"] = asyncio.create_task(slowly(clean, backups, call))
-        return await asyncio.shield(under_way["task"])
-
-    async def slowly(clean: Handle, backups: Backups, call: Call) -> Reply:
-        try:
-            reply = await clean(backups, call)
-            await asyncio.sleep(0.02)
-            return reply
-        finally:
-            del under_way["task"]
-
-    wrap(Backups, "backup", backup)
-
-
 @mutant("ROBUST-3")
 def restores_at_once_mix() -> None:
     """Restores at the same time fill one draft, setting by setting, and the draft is written: a mixture."""
@@ -185,30 +131,6 @@ def restores_at_once_mix() -> None:
     def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
         clean(coreapp, Opened(opened.setup, {**opened.state, "application": dict(draft)}))
         draft.clear()
-
-    wrap(Coreapp, "restore", restore)
-    wrap(Coreapp, "commit", commit)
-
-
-@mutant("ROBUST-3")
-def restores_at_once_mix_settings_and_profile() -> None:
-    """Of two restores at the same time one brings its settings, the other its profile."""
-    waiting: list[Opened] = []
-
-    async def restore(clean: Any, coreapp: Coreapp, password: str, data: str) -> None:
-        coreapp.assert_running()
-        opened = await coreapp.unseal(password, data)
-        waiting.append(opened)
-        await asyncio.sleep(0.02)
-        await clean(coreapp, password, data)
-
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        last = waiting[-1] if len(waiting) > 1 and waiting[0].state == opened.state else opened
-        profile: dict[str, Any] = {
-            name: last.state[name] for name in ("about", "business_profile") if name in last.state
-        }
-        clean(coreapp, Opened(opened.setup, {**opened.state, **profile}))
-        waiting.clear()
 
     wrap(Coreapp, "restore", restore)
     wrap(Coreapp, "commit", commit)

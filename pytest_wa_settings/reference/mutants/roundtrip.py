@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
 from pytest_wa_settings.reference.mutants.tools import State, alter_collected, alter_restored, alter_setting
 from pytest_wa_settings.reference.vault import Opened
-
-
-def _without_path(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}/"
-
 
 _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("pager-lost", "The setting on_call_pager does not come back.", "on_call_pager", lambda value: None),
@@ -27,22 +20,10 @@ _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         str,
     ),
     (
-        "backoff-delay-defaulted",
-        "The setting callback_backoff_delay_ms comes back with its default.",
-        "callback_backoff_delay_ms",
-        lambda value: None,
-    ),
-    (
         "longest-backoff-in-16-bits",
         "The setting max_callback_backoff_delay_ms comes back modulo 65536.",
         "max_callback_backoff_delay_ms",
         lambda value: max(1, value & 0xFFFF),
-    ),
-    (
-        "first-media-kind-only",
-        "Of the list media.auto_download only the first comes back.",
-        "media.auto_download",
-        lambda value: value[:1],
     ),
     (
         "last-media-kind-lost",
@@ -57,22 +38,10 @@ _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         lambda value: value or None,
     ),
     (
-        "webhook-path-lost",
-        "The setting webhooks.url comes back without its path.",
-        "webhooks.url",
-        _without_path,
-    ),
-    (
         "false-comes-back-as-default",
         "The setting callback_persist comes back as true where it was false.",
         "callback_persist",
         lambda value: value or None,
-    ),
-    (
-        "flag-comes-back-as-number",
-        "The setting sent_status comes back as 0 or 1.",
-        "sent_status",
-        int,
     ),
 )
 
@@ -88,21 +57,6 @@ def _without_nested(settings: State) -> State:
 def nested_settings_lost() -> None:
     """Settings that are nested in others (webhooks, media, garbagecollector_enable) do not come back."""
     alter_restored(lambda state: {**state, "application": _without_nested(state["application"])})
-
-
-@mutant("RESTORE-2")
-def two_settings_exchanged() -> None:
-    """The settings heartbeat_interval and unhealthy_interval come back with each other's value."""
-
-    def exchange(state: State) -> State:
-        settings = state["application"]
-        swapped = {
-            "heartbeat_interval": settings["unhealthy_interval"],
-            "unhealthy_interval": settings["heartbeat_interval"],
-        }
-        return {**state, "application": {**settings, **swapped}}
-
-    alter_restored(exchange)
 
 
 @mutant("RESTORE-2")
@@ -155,21 +109,6 @@ def registration_not_restored() -> None:
 
 
 @mutant("RESTORE-3")
-def registration_to_be_verified_again() -> None:
-    """On a new machine the number comes back as one that is still to be verified by a code."""
-
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        new_machine = coreapp.registration.number is None
-        clean(coreapp, opened)
-        if new_machine:
-            kept = opened.state["registration"]
-            coreapp.store.put("registering", {"number": kept["number"], "vname": kept["vname"], "pin": None})
-            coreapp.store.drop("registration")
-
-    wrap(Coreapp, "commit", commit)
-
-
-@mutant("RESTORE-3")
 def number_restored_without_its_first_digit() -> None:
     """On a new machine the number comes back without its first digit, which is taken for a trunk prefix."""
 
@@ -191,12 +130,6 @@ def profile_not_in_the_backup() -> None:
             name: value for name, value in state.items() if name not in ("about", "business_profile", "photo")
         }
     )
-
-
-@mutant("RESTORE-4")
-def about_not_in_the_backup() -> None:
-    """The about text is left out of the backup."""
-    alter_restored(lambda state: {name: value for name, value in state.items() if name != "about"})
 
 
 @mutant("RESTORE-4")
@@ -222,7 +155,6 @@ _PROFILE: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
         "websites",
         lambda value: value[:1],
     ),
-    ("websites-reordered", "The websites come back in reverse order.", "websites", lambda value: value[::-1]),
     (
         "description-mangled",
         "The description comes back as UTF-8 read as Latin-1.",

@@ -48,12 +48,6 @@ def data_signed_not_encrypted() -> None:
 
 
 @mutant("BACKUP-4")
-def data_compressed_not_encrypted() -> None:
-    """The data is compressed, which looks like encryption."""
-    _plain(gzip.compress, gzip.decompress)
-
-
-@mutant("BACKUP-4")
 def data_deflated_not_encrypted() -> None:
     """The data is a raw deflate stream inside base64."""
     _plain(lambda plain: zlib.compress(plain)[2:-4], lambda body: zlib.decompress(body, -15))
@@ -104,31 +98,14 @@ def _b64(raw: bytes) -> str:
 # The header is inside the base64 of `data`: two more layers make three.
 _IN_HEADER: tuple[tuple[str, str, Members], ...] = (
     (
-        "settings-in-the-header",
-        "The settings stand in the header, so that a tool can list them.",
-        lambda state, setup, password: {"settings": state.get("application", {})},
-    ),
-    (
         "settings-in-the-header-as-gzip",
         "The settings stand in the header, compressed and in base64.",
         lambda state, setup, password: {"settings": _b64(gzip.compress(_settings(state).encode()))},
     ),
     (
-        "settings-in-the-header-as-hex",
-        "The settings stand in the header, in hex.",
-        lambda state, setup, password: {"settings": _settings(state).encode().hex()},
-    ),
-    (
         "settings-in-the-header-as-utf-16",
         "The settings stand in the header, in base64 of UTF-16.",
         lambda state, setup, password: {"settings": _b64(_settings(state).encode("utf-16-le"))},
-    ),
-    (
-        "settings-in-the-header-as-base64url-of-hex",
-        "The settings stand in the header, in hex inside base64url.",
-        lambda state, setup, password: {
-            "settings": base64.urlsafe_b64encode(_settings(state).encode().hex().encode()).decode()
-        },
     ),
     (
         "profile-in-the-header-percent-encoded",

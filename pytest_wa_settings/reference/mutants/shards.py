@@ -53,11 +53,6 @@ _NUMBERS: tuple[tuple[str, str, Callable[[int, int], bool]], ...] = (
         lambda theirs, ours: theirs % 2 == ours % 2,
     ),
     (
-        "taken-by-a-multiple",
-        "A backup is taken by a set-up whose number of shards is a multiple of its own.",
-        lambda theirs, ours: ours % theirs == 0,
-    ),
-    (
         "not-checked-from-16-on",
         "From 16 shards on, the number of shards is not checked.",
         lambda theirs, ours: min(theirs, ours) >= 16,
@@ -75,18 +70,6 @@ def shards_not_checked_on_a_new_machine() -> None:
 
 
 @mutant("SHARD-2")
-def shards_adopted() -> None:
-    """A set-up takes the number of shards over with the backup."""
-
-    def fits(clean: Any, coreapp: Coreapp, setup: Setup) -> None:
-        if _counts(coreapp, setup):
-            coreapp.store.put("shards", setup.shards)
-        clean(coreapp, setup)
-
-    wrap(Coreapp, "assert_fits", fits)
-
-
-@mutant("SHARD-2")
 def shards_refused_with_200() -> None:
     """Another number of shards is refused inside a 200."""
 
@@ -99,21 +82,6 @@ def shards_refused_with_200() -> None:
             return refused_with_200(refusal)
 
     wrap(Backups, "restore", restore)
-
-
-def _on_other_number(act: Callable[[Coreapp], None]) -> None:
-    def fits(clean: Any, coreapp: Coreapp, setup: Setup) -> None:
-        if _counts(coreapp, setup) and setup.shards != coreapp.shards:
-            act(coreapp)
-        clean(coreapp, setup)
-
-    wrap(Coreapp, "assert_fits", fits)
-
-
-@mutant("SHARD-2")
-def shards_refused_after_the_stop() -> None:
-    """The app stops for a restore before the number of shards is checked, and stays stopped."""
-    _on_other_number(lambda coreapp: coreapp.leave())
 
 
 @mutant("SHARD-2")
@@ -136,12 +104,6 @@ def single_instance_takes_multiconnect() -> None:
 
 
 @mutant("SHARD-3")
-def single_instance_takes_two_shards() -> None:
-    """A single instance takes a backup of two shards, for an active and a spare one."""
-    _let_pass(lambda coreapp, setup: setup.shards == 2 and not coreapp.options.multiconnect)
-
-
-@mutant("SHARD-3")
 def new_single_instance_takes_multiconnect() -> None:
     """A single instance that is not registered takes a backup of any set-up."""
     _let_pass(
@@ -149,18 +111,6 @@ def new_single_instance_takes_multiconnect() -> None:
             setup.multiconnect and not coreapp.options.multiconnect and coreapp.registration.number is None
         )
     )
-
-
-@mutant("SHARD-3")
-def multiconnect_backup_stops_a_single_instance() -> None:
-    """A single instance refuses a multiconnect backup, and stops."""
-
-    def fits(clean: Any, coreapp: Coreapp, setup: Setup) -> None:
-        if setup.multiconnect and not coreapp.options.multiconnect:
-            coreapp.leave()
-        clean(coreapp, setup)
-
-    wrap(Coreapp, "assert_fits", fits)
 
 
 @mutant("SHARD-4")

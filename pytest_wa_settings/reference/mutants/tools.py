@@ -99,11 +99,6 @@ def extended(head: bytes, members: dict[str, Any]) -> bytes:
     return PREFIX.pack(magic, version, len(text)) + text
 
 
-def header_of(vault: Vault, data: str) -> dict[str, Any]:
-    """The header of a backup that has a good one."""
-    return vault.split(vault.decode(data))[1]
-
-
 def sealed_with_header(
     vault: Vault, state: State, setup: Setup, password: str, members: dict[str, Any]
 ) -> str:
