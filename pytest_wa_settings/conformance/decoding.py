@@ -196,7 +196,7 @@ def _undo(raw: bytes) -> Iterator[tuple[str, bytes]]:
     if b"\0" in raw[:64]:
         yield "UTF-16", raw.decode("utf-16-le", "ignore").encode("utf-8", "ignore")
         yield "UTF-16", raw.decode("utf-16-be", "ignore").encode("utf-8", "ignore")
-    if raw.count(b"%") > 3:
+    if re.search(rb"%[0-9A-Fa-f]{2}", raw):
         yield "percent", urllib.parse.unquote_to_bytes(raw)
     joined = re.sub(rb"(?:\\[rn]|\s)+", b"", raw)
     for match in re.finditer(rb"[0-9A-Fa-f]{16,}", joined):

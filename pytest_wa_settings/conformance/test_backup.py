@@ -117,7 +117,7 @@ def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> Non
     now = read(client)
     backup = take_backup(client, password, at=now)
     needles = {f"the field {leaf}": text for leaf, text in planted.items()} or _long_texts(now)
-    needles["the password"] = password
+    needles["the password"] = password[4:]  # its letters and digits, which no escaping changes
     if now.number and len(now.number) >= 10:
         needles["the phone number"] = now.number
     if not planted:
