@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
-from pytest_wa_settings.conformance.judgements import came, died, lost, refused, settle, unchanged
+from pytest_wa_settings.conformance.judgements import (
+    agree,
+    came,
+    changed_leaves,
+    died,
+    lost,
+    refused,
+    settle,
+    taken_up_late,
+    unchanged,
+)
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
@@ -302,6 +312,7 @@ class Refusals:
             self._check(f"{self._unread} calls that were refused", tuple(self._sent[-2:]))
         if backup is None:
             return
+        self.survives_a_start(backup)
         if not self._client.can_restart:
             self._case.remark(
                 "that an earlier backup still restores was not checked: the client cannot be restarted"
@@ -310,6 +321,33 @@ class Refusals:
             self._case.remark("that an earlier backup still restores was not checked, to save restores")
         else:
             self._still_restores(backup)
+
+    def survives_a_start(self, *backups: Backup) -> None:
+        """Judges that the next start takes up nothing of the refused backups: that would be a change."""
+        taken_up = [(one, changed_leaves(one.at.values, self._before.values)) for one in backups]
+        if not self._client.can_restart or not any(leaves for _, leaves in taken_up):
+            return
+        try:
+            self._client.restart()
+        except NotBack as error:
+            self._case.remark(f"that the next start takes up nothing was not checked: {error.problem}")
+            return
+        after = read(self._client)
+        for backup, leaves in taken_up:
+            if leaves and agree(leaves, backup.at.values, after.values) and self._keeps_over_a_start(backup):
+                sent = f"{len(self._sent)} calls that were refused, then one more start"
+                settle(taken_up_late(self._clause, sent, len(leaves), after))
+        self._before = after
+
+    def _keeps_over_a_start(self, backup: Backup) -> bool:
+        """The control: whether a change outlives a start at all, which no clause demands."""
+        changed = plant_other_values(self._client, rng_of(self._case), "application")
+        leaves = changed_leaves(backup.at.values, changed.values)
+        try:
+            self._client.restart()
+        except NotBack:
+            return False
+        return not agree(leaves, backup.at.values, read(self._client).values)
 
     def _still_restores(self, backup: Backup) -> None:
         answer = self._client.restore(backup.password, backup.data)

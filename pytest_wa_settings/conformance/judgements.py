@@ -86,6 +86,12 @@ def died(clause: str, sent: str, answer: Answer) -> Finding | None:
     return Finding(clause, sent, "a refusal, and a client that still serves", observed, (answer,))
 
 
+def taken_up_late(clause: str, sent: str, fields: int, after: Snapshot) -> Finding:
+    """A refused call that the client carries out at its next start changed it all the same."""
+    observed = f"the state of the refused backup ({fields} changed fields read as in it)"
+    return Finding(clause, sent, "the client is unchanged", observed, after.answers)
+
+
 def lost(clause: str, refusals: int, answers: tuple[Answer, ...]) -> Finding | None:
     """A backup taken before refused calls must still restore after them (a newer one does)."""
     sent = f"{refusals} calls that were refused, then a backup taken before them"

@@ -15,6 +15,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
+from pytest_wa_settings.conformance.bodies import WRONG_TYPES
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.episodes import existing_app, new_machine
 from pytest_wa_settings.conformance.fields import canary
@@ -27,8 +28,8 @@ from pytest_wa_settings.conformance.judgements import (
     sealed,
     settle,
 )
+from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.conformance.strategies import WRONG_TYPES, passwords
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 
@@ -53,10 +54,12 @@ def test_whatever_password_is_accepted_gives_a_backup(wa_case: Case) -> None:
             else:
                 settle(accepted_backup(answer, f"backup with a password of {len(password)} characters"))
 
-        most = how_many(wa_case)
-        judged = for_all(wa_case, passwords(), given, most=most)
-        if judged and refusals:
-            wa_case.remark(f"the client refused {refusals} of {judged} drawn passwords, which it may")
+        directed = base_passwords(rng_of(wa_case)).values()
+        for password in directed:
+            given(password)
+        judged = len(directed) + for_all(wa_case, passwords(), given, most=how_many(wa_case))
+        if refusals:
+            wa_case.remark(f"the client refused {refusals} of {judged} passwords, which it may")
 
 
 @pytest.mark.wa_clause("BACKUP-2")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_wa_settings.conformance.arrange import a_password, rng_of, take_backup
+from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, WRONG_TYPES
 from pytest_wa_settings.conformance.judgements import (
     callers_mistake,
     enveloped,
@@ -15,7 +16,6 @@ from pytest_wa_settings.conformance.judgements import (
     refused,
     settle,
 )
-from pytest_wa_settings.conformance.strategies import NOT_OBJECTS, WRONG_TYPES
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import NO_TOKEN, Answer

@@ -31,10 +31,18 @@ from pytest_wa_settings.conformance.arrange import (
     read_unchanged,
     take_backup,
 )
+from pytest_wa_settings.conformance.damage import flip
 from pytest_wa_settings.conformance.decoding import longest_run
-from pytest_wa_settings.conformance.judgements import agree, came, refused, restored, settle
+from pytest_wa_settings.conformance.judgements import (
+    agree,
+    came,
+    changed_leaves,
+    refused,
+    restored,
+    settle,
+    taken_up_late,
+)
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.conformance.strategies import flip
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 
@@ -54,6 +62,7 @@ class Life:
         self.states: list[Snapshot] = [read(self.client)]
         self.backups: list[Backup] = []
         self.restored: set[str] = set()
+        self.refused: list[tuple[str, Backup]] = []
         self.steps: list[str] = []
 
     @property
@@ -83,6 +92,7 @@ class Life:
             clause = "RESTORE-13" if backup.data in self.restored else "RESTORE-8"
             self.told(Finding(clause, "restore of a good backup", "it is accepted", came(answer), (answer,)))
         self.restored.add(backup.data)
+        self.refused.clear()
         come_back(self.client)
         self._judge_restored(backup)
 
@@ -113,6 +123,7 @@ class Life:
         if finding is not None:
             come_back(self.client)
             self.told(finding)
+        self.refused.append((clause, backup))
         try:
             read_unchanged(clause, f"restore with {kind}", self.client, self.now, (answer,))
         except FindingError as error:
@@ -122,6 +133,11 @@ class Life:
         self.steps.append("start again")
         self.client.restart()
         after = read(self.client)
+        for clause, backup in self.refused:
+            leaves = changed_leaves(backup.at.values, self.now.values)
+            if leaves and agree(leaves, backup.at.values, after.values):
+                sent = "a restore that was refused, then a start"
+                self.told(taken_up_late(clause, sent, len(leaves), after))
         if self.restored:
             wanted = self.now.of("application")
             finding = restored("RESTORE-10", wanted, after, where="after one more start")
@@ -142,6 +158,7 @@ class Life:
             )
         come_back(new, see="RESTORE-9")
         self.client = new
+        self.refused.clear()
         self.restored.add(backup.data)
         self._judge_restored(backup)
 

@@ -87,6 +87,8 @@ def _refused_on(case: Case, clause: str, target: Setup, backups: Mapping[Setup, 
                 )
                 judged += 1
             refusals.finish()
+            if need.exclusive:
+                refusals.survives_a_start(*backups.values())
     return judged
 
 

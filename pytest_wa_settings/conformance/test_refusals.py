@@ -17,20 +17,18 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
+from pytest_wa_settings.conformance.bodies import WRONG_TYPES
+from pytest_wa_settings.conformance.damage import Damage, damages, drawn_damage
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came
-from pytest_wa_settings.conformance.snapshots import read
-from pytest_wa_settings.conformance.strategies import (
-    WRONG_TYPES,
-    Damage,
+from pytest_wa_settings.conformance.passwords import (
     NearMiss,
     base_passwords,
-    damages,
-    drawn_damage,
     drawn_miss,
     near_misses,
     one_password,
 )
+from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
 

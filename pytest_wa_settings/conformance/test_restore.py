@@ -32,9 +32,9 @@ from pytest_wa_settings.conformance.judgements import (
     settle,
     whole,
 )
+from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.phones import version_numbers
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.conformance.strategies import base_passwords, passwords
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 from pytest_wa_settings.wire import Answer

@@ -16,6 +16,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
+from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, bodies
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
@@ -26,7 +27,6 @@ from pytest_wa_settings.conformance.judgements import (
     whole,
 )
 from pytest_wa_settings.conformance.snapshots import read
-from pytest_wa_settings.conformance.strategies import NOT_OBJECTS, bodies
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 

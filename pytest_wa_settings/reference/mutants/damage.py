@@ -16,7 +16,12 @@ from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
 from pytest_wa_settings.reference.http import NOTHING, Call, Reply
-from pytest_wa_settings.reference.mutants.tools import Handle, State
+from pytest_wa_settings.reference.mutants.tools import (
+    Handle,
+    State,
+    leave_for_the_next_start,
+    take_up_at_the_start,
+)
 from pytest_wa_settings.reference.vault import (
     Opened,
     Setup,
@@ -304,3 +309,37 @@ def malformed_data_stops_the_app() -> None:
         return opened
 
     wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-6")
+def the_next_start_takes_up_what_failed_its_check() -> None:
+    """What a restore unpacked before its check failed is imported at the next start."""
+
+    def decrypt(clean: Any, vault: Vault, key: bytes, nonce: bytes, sealed: bytes, head: bytes) -> bytes:
+        try:
+            plain: bytes = clean(vault, key, nonce, sealed, head)
+        except VaultError:
+            unpacked.append(_stream(key, nonce, sealed[:-TAG]))
+            raise
+        return plain
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        unpacked.clear()
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        finally:
+            leave_for_the_next_start(coreapp, _state(unpacked))
+        return opened
+
+    unpacked: list[bytes] = []
+    wrap(Vault, "decrypt", decrypt)
+    wrap(Coreapp, "unseal", unseal)
+    take_up_at_the_start()
+
+
+def _state(unpacked: list[bytes]) -> State | None:
+    try:
+        found = json.loads(unpacked[-1]) if unpacked else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and "registration" in found else None

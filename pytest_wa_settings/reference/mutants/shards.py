@@ -11,8 +11,13 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Reply
-from pytest_wa_settings.reference.mutants.tools import Handle, refused_with_200
-from pytest_wa_settings.reference.vault import Setup
+from pytest_wa_settings.reference.mutants.tools import (
+    Handle,
+    leave_for_the_next_start,
+    refused_with_200,
+    take_up_at_the_start,
+)
+from pytest_wa_settings.reference.vault import Opened, Setup
 
 Tells = Callable[[Coreapp, Setup], bool]
 
@@ -95,6 +100,20 @@ def shards_refused_after_the_restore() -> None:
         await clean(coreapp, password, data)
 
     wrap(Coreapp, "restore", restore)
+
+
+@mutant("SHARD-2")
+def the_next_start_takes_up_other_shards() -> None:
+    """A backup of another number of shards is refused, and imported at the next start."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        opened: Opened = await clean(coreapp, password, data)
+        if _counts(coreapp, opened.setup) and opened.setup.shards != coreapp.shards:
+            leave_for_the_next_start(coreapp, opened.state)
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+    take_up_at_the_start()
 
 
 @mutant("SHARD-3")

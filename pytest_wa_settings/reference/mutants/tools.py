@@ -116,3 +116,28 @@ def add_to_header(members: Callable[[State, Setup, str], dict[str, Any]]) -> Non
         return sealed_with_header(vault, state, setup, password, members(state, setup, password))
 
     wrap(Vault, "seal", seal)
+
+
+def leave_for_the_next_start(coreapp: Coreapp, state: State | None) -> None:
+    """Keep a state that is not ours for `take_up_at_the_start`; none leaves what is kept."""
+    if state is not None:
+        coreapp.store.put("left", state)
+
+
+def take_up_at_the_start() -> None:
+    """Import at a start, and once, what a refused restore has left; the registration stays."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        left = coreapp.store.get("left")
+        if left is not None and coreapp.registration.number is not None:
+            with coreapp.store.change():
+                coreapp.store.replace({**left, "registration": coreapp.registration.details()})
+                coreapp.store.drop("left")
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.drop("left")
+
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
+from pytest_wa_settings.conformance.damage import damages
 from pytest_wa_settings.conformance.decoding import longest_run
-from pytest_wa_settings.conformance.strategies import base_passwords, damages, near_misses, one_password
+from pytest_wa_settings.conformance.passwords import base_passwords, near_misses, one_password
 
 BASES = base_passwords(random.Random(3))
 

@@ -1,0 +1,55 @@
+"""Request bodies that are wrong: other types, no objects, any shape (RESTORE-15, ERROR-4, ROBUST-1)."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import strategies as st
+
+WRONG_TYPES: tuple[tuple[str, object], ...] = (
+    ("a number", 12345678),
+    ("a fraction", 1.5),
+    ("true", True),
+    ("false", False),
+    ("null", None),
+    ("a list", ["aA1!of-another-type"]),
+    ("an empty list", []),
+    ("an object", {"password": "aA1!of-another-type"}),
+    ("an empty object", {}),
+)
+
+NOT_OBJECTS: tuple[tuple[str, bytes], ...] = (
+    ("an empty body", b""),
+    ("a list", b'["password"]'),
+    ("a string", b'"password"'),
+    ("a number", b"17"),
+    ("null", b"null"),
+    ("an object cut short", b'{"password": "wa-sett'),
+    ("no JSON at all", b"password=aA1!in-a-form"),
+)
+
+_JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def bodies() -> st.SearchStrategy[bytes]:
+    """Request bodies of every shape but one that could be a proper request with both members as strings."""
+
+    def encode(value: object) -> bytes:
+        return json.dumps(value).encode()
+
+    odd = _JSON_VALUES.map(encode)
+    typed = st.fixed_dictionaries(
+        {}, optional={"password": _NOT_TEXT, "data": _JSON_VALUES, "extra": _JSON_VALUES}
+    ).map(encode)
+    return st.one_of(odd, typed, st.binary(max_size=80), st.sampled_from([raw for _, raw in NOT_OBJECTS]))
+
+
+_NOT_TEXT = _JSON_VALUES.filter(lambda value: not isinstance(value, str))
