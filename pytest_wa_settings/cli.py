@@ -46,10 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if options.command == "clauses":
             status = _clauses(options.format, options.catalog)
-        elif options.command in ("check", "init"):
+        elif options.command in ("check", "init", "clean"):
             from pytest_wa_settings.session import commands
 
-            status = {"check": commands.check_clients, "init": commands.init_file}[options.command](options)
+            does = {"check": commands.check_clients, "init": commands.init_file, "clean": commands.clean_up}
+            status = does[options.command](options)
         else:
             status = _deviations(options.command, options.format)
         sys.stdout.flush()
@@ -80,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "options", nargs="*", metavar="OPTION", help="of pytest: --wa-url for another client, …"
     )
     _add_init(commands.add_parser("init", help="write a first clients.toml for a client that runs"))
+    clean = commands.add_parser("clean", help="remove the containers, networks and volumes that runs left")
+    clean.add_argument("--images", action="store_true", help="also the images that were built")
+    clean.add_argument("--all", action="store_true", help="also of runs that may still go on elsewhere")
     for name, what in (("mutants", "wrong on purpose"), ("variants", "right in another way")):
         listing = commands.add_parser(name, help=f"list the reference's {name}: clients that are {what}")
         listing.add_argument("--format", choices=("table", "json"), default="table")

@@ -58,6 +58,8 @@ class Deviation:
         told.update(also=list(self.also), summary=" ".join([self.summary, *reasons]))
         if self.run:
             told["run"] = list(self.run)
+        if self.options:
+            told["options"] = dict(self.options)
         return told
 
 

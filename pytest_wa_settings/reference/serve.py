@@ -44,14 +44,23 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--client-version", default=NEWEST, metavar="V", help="the version to behave as")
     serve.add_argument("--success-body", choices=SUCCESS_BODIES, default="null", help="what says nothing")
     serve.add_argument("--restart-policy", choices=POLICIES, default="no", help="after a restore stopped it")
+    serve.add_argument(
+        "--restarted-outside", action="store_true", help="another program (Docker, say) starts it again"
+    )
     serve.add_argument("--admin-password-file", metavar="FILE", help="also: environment WA_ADMIN_PASSWORD")
     serve.add_argument("--kdf", choices=KDFS, default="strong", help="cost of key derivation")
     serve.add_argument("--log-level", choices=list(LEVELS), default="info", help="JSON lines on stderr")
     serve.add_argument("--network", metavar="URL", help="a network that runs already")
     serve.add_argument("--network-port", type=int, default=0, help="port of the own network")
     serve.add_argument("--register", metavar="NUMBER", help="a number to be registered with from birth")
-    serve.add_argument("--mutant", metavar="NAME", help="break one clause on purpose (see mutants)")
-    serve.add_argument("--variant", metavar="NAME", help="keep every clause in another way (see variants)")
+    network = commands.add_parser("network", help="run a simulated WhatsApp network alone")
+    network.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    network.add_argument("--port", type=int, default=9900, help="port to listen on")
+    for command in (serve, network):
+        command.add_argument("--mutant", metavar="NAME", help="break one clause on purpose (see mutants)")
+        command.add_argument(
+            "--variant", metavar="NAME", help="keep every clause in another way (see variants)"
+        )
     commands.add_parser("pool", help="run many clients, by order of JSON lines on stdin")
     for kind in ("mutants", "variants"):
         listing = commands.add_parser(kind, help=f"list the {kind}")
@@ -172,11 +181,36 @@ class Server:
         if client is None or client not in ended or not client.serves:
             return
         self.client = None
-        if self.options.restart_policy != "no" and not self.loop.ended:
+        by_itself = self.options.restart_policy != "no" and not self.arguments.restarted_outside
+        if by_itself and not self.loop.ended:
             self.launch(tls)
             return
         self.keep = self.keep or not self.loop.ended
         self.log.info("stopped", remedy=f"Start it again with --state-dir {self.folder}.")
+
+
+def serve_network(arguments: argparse.Namespace) -> int:
+    """Serve a simulated network, in memory, until told to end; returns the exit status."""
+    deviations = chosen(arguments.mutant, arguments.variant)
+    loop = Loop()
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
+    listener = listen(arguments.host, arguments.port)
+
+    def work(ready: Ready) -> None:
+        deviations.enter("network")
+        run_network(listener, None, ready)
+
+    child = fork(work, frozenset({listener.fileno()}))
+    listener.close()
+    loop.add(child)
+    try:
+        loop.await_child(child)
+        Log("info").info("network listening", port=arguments.port)
+        while loop.children and not loop.ended:
+            loop.turn(None)
+    finally:
+        loop.end()
+    return 0 if loop.ended else 1
 
 
 def main(arguments: list[str]) -> int:
@@ -186,7 +220,7 @@ def main(arguments: list[str]) -> int:
         if given.command in ("mutants", "variants"):
             sys.stdout.write(listed(given.command, given.format))
             return 0
-        return Server(given).run()
+        return serve_network(given) if given.command == "network" else Server(given).run()
     except ReferenceFault as fault:
         sys.stderr.write(f"wa-settings: {fault}\n")
         return 1

@@ -1,4 +1,4 @@
-"""What the commands `check` and `init` do with their parsed arguments; each returns an exit status."""
+"""What the commands `check`, `init` and `clean` do once their arguments are parsed; each gives a status."""
 
 from __future__ import annotations
 
@@ -58,6 +58,29 @@ def init_file(given: argparse.Namespace) -> int:
         )
     )
     return DONE
+
+
+def clean_up(given: argparse.Namespace) -> int:
+    """Removes what runs with containers left: 0 when nothing is left, 1 where something could not go."""
+    # imported here: only this command needs Docker
+    from pytest_wa_settings.testbed.engine import Engine
+    from pytest_wa_settings.testbed.image import remove_images
+
+    engine = Engine()
+    try:
+        engine.connect()
+        left = engine.remove_left_behind(kept=True, unknown=given.all)
+        images = remove_images(engine) if given.images else 0
+    except TestbedError as error:
+        return _told(error, CANNOT)
+    finally:
+        engine.close()
+    print(f"removed: {left.removed} containers, networks and volumes, {images} images")
+    if left.spared:
+        print(f"spared: {left.spared} of runs on other machines, which may still go on; --all removes them")
+    for line in left.failed:
+        print(f"wa-settings: {line}", file=sys.stderr)
+    return CANNOT if left.failed else DONE
 
 
 def _ask(question: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_wa_settings.testbed.errors import Unavailable
 from pytest_wa_settings.wire import ADMIN, Answer, Driver, Recorder, Tls, Token, WireError
@@ -14,8 +15,14 @@ FACTORY_PASSWORD = "secret"
 """What the administrator's account is born with (api 1.1)."""
 
 
+_NEVER_SENT = ("refused", "connect", "tls")
+
+
 class ClientDriver(Driver):
-    """A driver that remembers the accounts made through it, so that they can be deleted at the end."""
+    """A driver that remembers the accounts made through it, and finds a client again that has moved.
+
+    `locate`, where there is one, tells the address that the client has now (None: it is down).
+    """
 
     def __init__(
         self,
@@ -44,6 +51,18 @@ class ClientDriver(Driver):
             proxy=proxy,
         )
         self.made_users: set[str] = set()
+        self.locate: Callable[[], str | None] | None = None
+
+    def request(self, method: str, path: str, **given: Any) -> Answer:
+        """The answer to a request, as `Driver.request`; one that met nobody is sent to the new address."""
+        answer = super().request(method, path, **given)
+        if self.locate is not None and answer.failure is not None:
+            now = self.locate()
+            if now is not None and now != self.base_url:
+                self.move(now)
+                if answer.failure_kind in _NEVER_SENT:
+                    return super().request(method, path, **given)
+        return answer
 
     def create_user(
         self, name: str, password: object, *, token: str | Token = ADMIN, timeout: float | None = None

@@ -10,13 +10,17 @@ from urllib.parse import unquote, urlsplit
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.errors import UsageError
 
+_REFERENCE = ("shards", "version", "success-body", "restart-policy", "mutant", "variant")
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "mock": ("shards", "version", "success-body", "restart-policy", "mutant", "variant"),
+    "mock": _REFERENCE,
+    "docker": (*_REFERENCE, "image", "base-image", "keep"),
 }
 """The managed kinds of this version, and the keys that each takes."""
-_LATER = ("docker", "onprem")
+_FLAGS = ("keep",)
+"""Keys that may stand without a value, which is then `yes`."""
+_LATER = ("onprem",)
 _KIND = re.compile(r"([a-z][a-z0-9-]*):(.*)", re.IGNORECASE | re.DOTALL)
-_ACCEPTED = "an http:// or https:// address, or mock: with keys, such as mock:shards=2"
+_ACCEPTED = "an http:// or https:// address, or mock: or docker: with keys, such as mock:shards=2"
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def _keys(kind: str, rest: str) -> dict[str, str]:
     accepted = ", ".join(KEYS[kind])
     keys: dict[str, str] = {}
     for part in rest.split(",") if rest else ():
-        key, equals, value = part.partition("=")
+        key, equals, value = (part, "=", "yes") if part in _FLAGS else part.partition("=")
         if not equals or not value:
             raise UsageError(
                 f"in the address {kind}:… a part is not of the form key=value",
@@ -104,12 +108,21 @@ def open_testbed(settings: Settings) -> Testbed:
     if settings.url is not None:
         address = parse_address(settings.url)
         if isinstance(address, Managed):
-            from pytest_wa_settings.testbed.process import ProcessTestbed
-
-            return ProcessTestbed(address, settings)
+            return _managed(address, settings)
         from pytest_wa_settings.testbed.declaration import declared_by_url
 
         return declared_by_url(address, settings)
     from pytest_wa_settings.testbed.declaration import declared_by_file
 
     return declared_by_file(settings)
+
+
+def _managed(address: Managed, settings: Settings) -> Testbed:
+    """The testbed of a managed kind; what drives containers is imported only where they are asked for."""
+    if address.kind == "docker":
+        from pytest_wa_settings.testbed.containers import ContainerTestbed
+
+        return ContainerTestbed(address, settings)
+    from pytest_wa_settings.testbed.process import ProcessTestbed
+
+    return ProcessTestbed(address, settings)

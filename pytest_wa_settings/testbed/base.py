@@ -218,6 +218,10 @@ class Testbed(ABC):
         except TestbedError as error:
             return [], [error]
 
+    def log_of(self, client: str) -> str | None:
+        """The last lines of a client's own log, by its name; None where the testbed cannot see one."""
+        return None
+
     def warnings(self) -> list[str]:
         """What the reader of the report should know about the testbed."""
         return []

@@ -54,10 +54,13 @@ class Receiver:
     `address` is how clients reach it (`--wa-webhook`): its port is listened at, on all interfaces unless its
     host is loopback; absent, it is https on a free loopback port. `certificate` is a PEM file with
     certificate and key; absent, one is made for the address's host, under an authority of its own (`ca_pem`).
+    `bind` is the interface to listen at in place of these; the port is then any free one unless one is named.
     It listens from the first call of `start` or `url` on.
     """
 
-    def __init__(self, address: str | None = None, *, certificate: Path | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, *, certificate: Path | None = None, bind: str | None = None
+    ) -> None:
         parts = urlsplit(address or "https://127.0.0.1:0")
         if (
             parts.scheme not in ("https", "http")
@@ -70,7 +73,9 @@ class Receiver:
         self._scheme = parts.scheme
         self._host = parts.hostname
         self._prefix = parts.path.rstrip("/")
-        self._wanted_port = parts.port or (0 if address is None else 443 if parts.scheme == "https" else 80)
+        any_port = address is None or bind is not None
+        self._wanted_port = parts.port or (0 if any_port else 443 if parts.scheme == "https" else 80)
+        self._bind = bind
         self._certificate = certificate
         self._server: _Server | None = None
         self._ca_pem = ""
@@ -88,7 +93,8 @@ class Receiver:
             context = self._context() if self._scheme == "https" else None
             loopback = self._host in ("localhost", "::1") or self._host.startswith("127.")
             try:
-                self._server = _Server(self._host if loopback else "", self._wanted_port, context, self._take)
+                interface = self._bind or (self._host if loopback else "")
+                self._server = _Server(interface, self._wanted_port, context, self._take)
             except OSError as error:
                 raise ReceiverError(
                     f"the webhook receiver cannot listen at port {self._wanted_port} ({error.strerror})",

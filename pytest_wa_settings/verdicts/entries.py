@@ -12,6 +12,7 @@ from pytest_wa_settings.verdicts.outcomes import Case, Finding, FindingError, No
 
 Ended = Literal["pass", "fail", "not tested", "not applicable", "error"]
 Scrub = Callable[[str], str]
+LogOf = Callable[[str], str | None]
 
 _LONGEST_TEXT = 4000
 
@@ -28,8 +29,15 @@ class PlannedTest(TypedDict):
     left_out: str | None
 
 
-class FindingEntry(TypedDict):
-    """A finding with its evidence; `exchanges` are numbers in the run, `evidence` the redacted exchanges."""
+class _Logs(TypedDict, total=False):
+    logs: dict[str, str]
+
+
+class FindingEntry(_Logs):
+    """A finding with its evidence; `exchanges` are numbers in the run, `evidence` the redacted exchanges.
+
+    `logs` holds what the clients of these exchanges wrote last, by name, where the testbed can see it.
+    """
 
     clause: str
     sent: str
@@ -55,6 +63,11 @@ class Entry(TypedDict):
     seconds: float
 
 
+def no_log(client: str) -> str | None:
+    """Knows no client's log."""
+    return None
+
+
 def entry_of(
     planned: PlannedTest,
     case: Case | None,
@@ -62,6 +75,7 @@ def entry_of(
     *,
     seconds: float = 0.0,
     scrub: Scrub = str,
+    log_of: LogOf = no_log,
 ) -> Entry:
     """The entry of a test that ended with `error`, or without one.
 
@@ -83,7 +97,7 @@ def entry_of(
         widens=planned["widens"],
         outcome=outcome,
         reason=None if reason is None else plain(reason, scrub),
-        findings=[_finding_entry(one, scrub) for name, one in findings.items() if name in known],
+        findings=[_finding_entry(one, scrub, log_of) for name, one in findings.items() if name in known],
         remarks=[plain(text, scrub) for text in case.remarks] if case else [],
         examples=case.examples_run if case else 0,
         seconds=round(seconds, 6),
@@ -141,9 +155,11 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _finding_entry(finding: Finding, scrub: Scrub) -> FindingEntry:
+def _finding_entry(finding: Finding, scrub: Scrub, log_of: LogOf) -> FindingEntry:
     exchanges = [answer.exchange for answer in finding.answers]
-    return FindingEntry(
+    found = {name: log_of(name) for name in dict.fromkeys(exchange.client for exchange in exchanges)}
+    logs = {name: plain(text, scrub) for name, text in found.items() if text}
+    entry = FindingEntry(
         clause=finding.clause,
         sent=plain(finding.sent, scrub),
         expected=plain(finding.expected, scrub),
@@ -153,6 +169,9 @@ def _finding_entry(finding: Finding, scrub: Scrub) -> FindingEntry:
         exchanges=[exchange.number for exchange in exchanges],
         evidence=[_jsonable(exchange.as_dict(), scrub) for exchange in exchanges],
     )
+    if logs:
+        entry["logs"] = logs
+    return entry
 
 
 def _jsonable(value: Any, scrub: Scrub) -> Any:

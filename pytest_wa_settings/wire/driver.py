@@ -92,6 +92,14 @@ class Driver(Calls):
         """The address, without a slash at its end."""
         return str(self._base).rstrip("/")
 
+    def move(self, base_url: str) -> None:
+        """Goes on at another address, with the same credentials and token."""
+        moved = _address(base_url, ("https", "http"), "the client's address")
+        with self._lock:
+            self._transport.close()
+            self._base = moved
+            self._open()
+
     def clone(self) -> Driver:
         """A driver for another thread: a connection of its own, the same credentials, token and recorder."""
         twin = object.__new__(Driver)

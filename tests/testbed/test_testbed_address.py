@@ -6,7 +6,7 @@ import pytest
 
 from pytest_wa_settings.testbed import Settings, UsageError, open_testbed
 from pytest_wa_settings.testbed.address import Declared, Managed, parse_address
-from pytest_wa_settings.testbed.process import MockOptions
+from pytest_wa_settings.testbed.managed import ReferenceOptions
 
 
 def test_a_managed_address_has_a_kind_and_decoded_values() -> None:
@@ -38,7 +38,6 @@ def test_a_declared_address_keeps_its_path_prefix(text: str, url: str) -> None:
         ("", "kind"),
         ("wa.example", "kind"),
         ("podman:", "podman"),
-        ("docker:", "not available in this version"),
         ("onprem:version=2.57.2", "not available in this version"),
         ("mock:colour=red", "'colour'"),
         ("mock:shards", "key=value"),
@@ -89,7 +88,7 @@ def test_a_value_that_the_reference_does_not_know_is_refused(text: str) -> None:
 def test_several_shards_mean_multiconnect() -> None:
     address = parse_address("mock:shards=4")
     assert isinstance(address, Managed)
-    assert MockOptions.of(address).setup == (4, True)
+    assert ReferenceOptions.of(address).setup == (4, True)
 
 
 def test_an_address_or_a_file_must_be_given() -> None:
