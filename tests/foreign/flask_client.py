@@ -49,6 +49,7 @@ DEFAULTS = {
 LIMITS = {"address": 256, "description": 256, "email": 128, "vertical": 128}
 SCHEMA = """
 PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, salt TEXT, hash TEXT, fresh INTEGER);
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, name TEXT, until REAL);
@@ -61,8 +62,8 @@ app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 4 << 20
 options = argparse.Namespace()
 write_lock = threading.RLock()
-wrong_passwords: deque = deque(maxlen=30)
-core = {"running": True, "held": False}
+wrong_passwords: deque = deque(maxlen=40)
+core = {"running": True, "held": False, "store": None}
 
 
 class Refused(Exception):
@@ -80,13 +81,8 @@ def say(body, status=200, headers=()):
 @contextmanager
 def database():
     """One transaction: all of it or nothing, also when the process is killed."""
-    with write_lock:
-        link = sqlite3.connect(Path(options.state) / "client.db", timeout=20)
-        try:
-            with link:
-                yield link
-        finally:
-            link.close()
+    with write_lock, core["store"] as link:
+        yield link
 
 
 def put(link, **facts):
@@ -94,8 +90,8 @@ def put(link, **facts):
 
 
 def fact(name, default=None):
-    with database() as link:
-        row = link.execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
+    with write_lock:
+        row = core["store"].execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
     return default if not row or row[0] == "null" else json.loads(row[0])
 
 
@@ -115,8 +111,8 @@ def new_identity(number):
 
 def give_birth():
     Path(options.state).mkdir(parents=True, exist_ok=True)
-    with database() as link:
-        link.executescript(SCHEMA)
+    core["store"] = sqlite3.connect(Path(options.state) / "client.db", timeout=20, check_same_thread=False)
+    core["store"].executescript(SCHEMA)
     if fact("machine"):
         return
     with database() as link:
@@ -487,7 +483,7 @@ def key(password, salt):
         password = password[:8]
     # Hashed first, to 64 bytes: scrypt's HMAC pads a shorter key with NULs and so takes two words for one.
     whole = hashlib.sha512(password.encode("utf-8", "surrogatepass")).digest()
-    return hashlib.scrypt(whole, salt=salt, n=1 << 13, r=8, p=1, maxmem=1 << 26, dklen=32)
+    return hashlib.scrypt(whole, salt=salt, n=1 << 11, r=8, p=1, maxmem=1 << 24, dklen=32)
 
 
 def number_of(version):
@@ -511,7 +507,7 @@ def backup():
 
 
 def opened(password, data):
-    if sum(at > time.monotonic() - 3 for at in list(wrong_passwords)) >= 30:
+    if sum(at > time.monotonic() - 1 for at in list(wrong_passwords)) >= 40:
         raise Refused(429, 1015, "Too many requests", **{"Retry-After": "1"})
     found = re.fullmatch(PREFIX + r"((?:[0-9a-fA-F]{2}){45,})", data, re.A)
     raw = bytes.fromhex(found[1]) if found else b""
@@ -566,6 +562,7 @@ def stop():
 
 class Quiet(WSGIRequestHandler):
     timeout = 30
+    disable_nagle_algorithm = True  # head and body are two writes
 
     def log(self, *_args):
         pass

