@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pytest_wa_settings.testbed import health as states
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver
@@ -14,19 +13,20 @@ from pytest_wa_settings.testbed.comeback import bring_back, why_not_serving
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
 from pytest_wa_settings.testbed.life import Budget, Habits, Life
 from pytest_wa_settings.testbed.patience import Patience
+from pytest_wa_settings.testbed.restoring import RESTORE, Pending, Restoring
 from pytest_wa_settings.wire import ADMIN, UNSET, Answer, Token
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.base import Testbed
 
-RESTORE = "/v1/settings/restore"
 BACKUP = "/v1/settings/backup"
 APPLICATION = "/v1/settings/application"
 _NO_SUCH_PATH = (403, 404, 405, 501)
-Pending = Literal["accepted", "unknown"]
+_A_LOOK = 0.5
+"""Seconds that one look at a client that was given up may take, before the latency is added."""
 
 
-class Client:
+class Client(Restoring):
     """A WhatsApp Business API client under test.
 
     `guard` is called before it may be changed (False) or restored on (True), and may refuse by Unavailable.
@@ -37,6 +37,7 @@ class Client:
         restart_policy: what brings it back by itself; None where that is unknown.
         managed: the testbed starts it. may_change, may_restore: what the suite is allowed to do.
         touched: a restore was made on it, or may have been. pending: its last restore, until it is back.
+        given_up: why it did not come back when it was last waited for; None once it serves again.
         unreadable: resources that it was found not to have. refused_leaves: fields that it was found not to
             take.
     """
@@ -79,6 +80,7 @@ class Client:
         self.pending: Pending | None = None
         self.pending_since = 0.0
         self.touched = False
+        self.given_up: NotBack | None = None
         self.killed = False
         self.known_generation = life.generation()
         self._guard = guard
@@ -133,99 +135,6 @@ class Client:
             f"POST {BACKUP}",
             lambda: self._entered(lambda: self.driver.backup(password, token=token, timeout=timeout)),
         )
-
-    def restore(
-        self,
-        password: object,
-        data: object,
-        *,
-        token: str | Token = ADMIN,
-        timeout: float | None = None,
-    ) -> Answer:
-        """POST /v1/settings/restore, with patience (doc, restore).
-
-        Counts as made when the answer is 2xx, and when none arrives. Raises Unavailable where restores are
-        not allowed, or none is left.
-        """
-        self.prepare_restore()
-        return self._patience.settle(
-            f"POST {RESTORE}",
-            lambda: self._restoring(
-                lambda: self._entered(
-                    lambda: self.driver.restore(password, data, token=token, timeout=timeout)
-                )
-            ),
-        )
-
-    def restore_at_once(self, pairs: Iterable[tuple[object, object]]) -> list[Answer]:
-        """The answers to several restores (password, data) sent at the same time, in order."""
-        wanted = list(pairs)
-        self.prepare_restore(len(wanted))
-        drivers = self.driver.parallel(len(wanted))
-        self.touched = True  # before they are sent: the run may end meanwhile
-        try:
-            with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-                calls = [pool.submit(one.restore, *pair) for one, pair in zip(drivers, wanted, strict=True)]
-                return [self.noted(call.result()) for call in calls]
-        finally:
-            for driver in drivers:
-                driver.close()
-
-    def restore_in_background(self, password: object, data: object) -> None:
-        """Sends one restore without patience, from a thread of the caller's; what comes of it is noted."""
-        try:
-            self.prepare_restore()
-        except Unavailable:
-            return
-        driver = self.driver.clone()
-        self.touched = True  # before it is sent: the run may end meanwhile
-        try:
-            self.noted(driver.restore(password, data))
-        finally:
-            driver.close()
-
-    def restore_and_close(self, password: str, data: str, *, fraction: float) -> Answer:
-        """Sends the first part of a restore request, then closes the connection without waiting."""
-        self.prepare_restore()
-        request = self.driver.compose("POST", RESTORE, json={"password": password, "data": data})
-        cut = max(1, min(len(request), int(len(request) * fraction)))
-        return self._restoring(lambda: self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
-
-    def prepare_restore(self, count: int = 1) -> None:
-        """Raises Unavailable unless so many restores may be sent; sees to the safety backup first."""
-        if not self.may_restore:
-            raise Unavailable(
-                "the suite may not restore on this client",
-                "add --wa-allow-restore, or may_restore = true to its entry in clients.toml",
-            )
-        if self.budget.left < count:
-            raise Unavailable(
-                f"all {self.budget.limit} restores that this client may take are used up",
-                "raise --wa-max-restores",
-            )
-        if self._guard is not None:
-            self._guard(True)
-
-    def _restoring(self, call: Callable[[], Answer]) -> Answer:
-        """The answer to a restore; one that is broken off may have been made, and is noted as that."""
-        try:
-            return self.noted(call())
-        except BaseException:
-            self.pending = self.pending or "unknown"
-            self.touched = True
-            raise
-
-    def noted(self, answer: Answer) -> Answer:
-        """Notes what a restore may have done."""
-        never_sent = answer.failure_kind in ("refused", "connect", "tls", "login")
-        if answer.ok or (answer.status is None and not never_sent):
-            if self.pending != "accepted":
-                self.pending = "accepted" if answer.ok else "unknown"
-            self.pending_since = time.monotonic()
-            self.budget.spent += 1
-            self.touched = True
-            self._number = None
-        return answer
 
     def _entered(self, call: Callable[[], Answer]) -> Answer:
         """The answer to a call, made again after a first login where the password was refused."""
@@ -288,14 +197,20 @@ class Client:
     def wait_serving(self, limit: float | None = None, registered: bool | None = None) -> bool:
         """Whether it serves within `limit` seconds (the ready timeout): health says so, and a GET works.
 
-        `registered` True asks for `connected`, False for `unregistered`, None for either.
+        `registered` True asks for `connected`, False for `unregistered`, None for either. A client that was
+        given up is looked at once.
         """
         allowed = self.testbed.ready_timeout if limit is None else limit
-        return self._until(lambda: self.serves(registered), allowed)
+        serving = self._until(lambda: self.serves(registered), 0.0 if self.given_up else allowed)
+        if serving:
+            self.given_up = None
+        elif limit is None and self.given_up is None:
+            self.given_up = NotBack(*why_not_serving(self, "it was last asked", registered))
+        return serving
 
     def serves(self, registered: bool | None = None) -> bool:
         """Whether it serves now, as `wait_serving` says."""
-        health = self.probe()
+        health = self.probe(_A_LOOK + 5 * self.testbed.latency if self.given_up else None)
         told = states.serves(health, registered=registered, shards=self.shards if self.multiconnect else 1)
         if told is False:
             return False
@@ -320,12 +235,21 @@ class Client:
         """Makes it serve again after a restore or a kill; raises NotBack.
 
         A client with a way to be started is started again as the document says, one without is waited for.
+        One that did not come back is given up: from then on it is only looked at.
         """
-        bring_back(self, registered=expect_registered)
+        if self.given_up is None:
+            try:
+                bring_back(self, registered=expect_registered)
+            except NotBack as error:
+                self.given_up = error
+                raise
+        elif not self.serves(expect_registered or None):
+            raise self.given_up
         self.settled()
 
     def settled(self) -> None:
         """Notes that what was pending is over."""
+        self.given_up = None
         if self.pending == "accepted" and self.state == "unregistered":
             self.state = "registered"
         self.pending = None
@@ -338,9 +262,12 @@ class Client:
         """Starts it again, ending it first if it runs, and does not wait; raises NotBack."""
         self.driver.close()
         self.life.restart()
+        self.given_up = None
 
     def restart(self) -> None:
-        """Starts it again and waits until it serves; raises NotBack."""
+        """Starts it again and waits until it serves; raises NotBack, at once if it is down and given up."""
+        if self.given_up is not None and self.is_down():
+            raise self.given_up
         self.start_again()
         self._serve_or_raise("the start")
 
@@ -373,7 +300,8 @@ class Client:
         self.driver.forget_token()
         self.driver.made_users.clear()
         self.accounts.born_again()
-        self._number = self.pending = None
+        self._number = self.pending = self.given_up = None
+        self.killed = False
         self.known_generation = self.life.generation()
 
     def _serve_or_raise(self, after: str) -> None:

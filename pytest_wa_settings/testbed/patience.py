@@ -13,6 +13,7 @@ NOT_PRIMARY_MASTER = 1017
 _QUICK = (0.05, 0.1, 0.15)
 _MASTER = (*_QUICK, *(0.2,) * 17)
 _LONGEST_PAUSE = 4.0
+_A_MOMENT = 1.0
 
 
 class Patience:
@@ -20,30 +21,37 @@ class Patience:
 
     A client may also use such an answer as its last word. So a 503 or 1017 that stays while the client
     otherwise `serves` is returned after a few quick tries, and remembered: the next one is returned sooner.
+    After a call that was waited for in vain, later ones get a moment only, until one is answered.
     """
 
     def __init__(self, habits: Habits, limit: float, serves: Callable[[], bool]) -> None:
         self._habits = habits
         self._limit = limit
         self._serves = serves
+        self._in_vain = False
 
     def settle(self, what: str, call: Callable[[], Answer]) -> Answer:
         """The answer to `call`, which may be made several times; `what` names it, such as `POST /v1/…`."""
         answer = call()
         kind = passing(answer)
         if kind is None:
+            self._in_vain = False
             return answer
-        deadline = time.monotonic() + self._limit
+        limit = min(_A_MOMENT, self._limit) if self._in_vain else self._limit
+        began = time.monotonic()
+        deadline = began + limit
         tries = 0
         while kind is not None:
             pause = self._pause(f"{what} {kind}", kind, answer, tries, deadline - time.monotonic())
             if pause is None:
                 self._habits.stubborn.add(f"{what} {kind}")
+                self._in_vain = self._in_vain or time.monotonic() - began > self._limit / 2
                 return answer
             time.sleep(pause)
             answer = call()
             tries += 1
             kind = passing(answer)
+        self._in_vain = False
         for known in ("429", "503", "1017"):
             self._habits.stubborn.discard(f"{what} {known}")
         return answer

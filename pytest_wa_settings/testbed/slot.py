@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -88,32 +89,35 @@ class Slot:
         `free_numbers` resets other clients that may hold this one's number.
         """
         if self.dirty:
-            self._reset()
+            self._reset_once()
         wanted = self.born_registered
         client = self.client
         if client.pending is not None or client.killed:
-            try:
+            with contextlib.suppress(NotBack):
                 client.come_back(expect_registered=wanted)
-            except NotBack:
-                client.settled()
         if client.serves(wanted):
-            self.broken = None
+            client.given_up = self.broken = None
             return
         if self.broken is not None:
             raise Unavailable(self.broken.problem, self.broken.remedy)
-        limit = client.testbed.ready_timeout
         lost = self._has_lost_its_number()
-        if not lost and client.wait_serving(min(_A_MOMENT, limit), wanted):
+        if not lost and client.wait_serving(min(_A_MOMENT, client.testbed.ready_timeout), wanted):
             return
         free_numbers()
-        if self._helped(wanted, lost) or client.wait_serving(limit, wanted):
+        if self._helped(wanted, lost) or client.wait_serving(None, wanted):
             return
+        self.broken = self._why_broken(wanted)
+        raise self.broken
+
+    def _why_broken(self, wanted: bool) -> Unavailable:
+        client, why = self.client, self.client.given_up
+        if why is not None and (client.pending is not None or client.killed):
+            return Unavailable(f"{client.name} was given up: {why.problem}", why.remedy)
         state = "connected" if wanted else "unregistered"
-        self.broken = Unavailable(
+        return Unavailable(
             f"{client.name} is not {state} any more, and nothing made it so again",
             "start it again by hand, or add `reset` to its entry in clients.toml",
         )
-        raise self.broken
 
     def _has_lost_its_number(self) -> bool:
         """Whether it runs, but only says `disconnected`: another client has its number, restart or no."""
@@ -125,7 +129,8 @@ class Slot:
         ways: list[Callable[[], None]] = []
         if self._may_reset:
             ways.append(client.reset)
-        if client.can_restart:
+        # What is pending still was waited for in vain, and started again meanwhile.
+        if client.can_restart and client.pending is None and not client.killed:
             ways.insert(1 if lost else 0, client.start_again)
         if self.safety is not None and client.budget.left > 0:
             ways.append(self._restore_early)
@@ -140,7 +145,8 @@ class Slot:
 
     def _restore_early(self) -> None:
         assert self.safety is not None
-        self.safety.put_back(self.client)
+        if self.client.probe().answered:
+            self.safety.put_back(self.client)
 
     def after_lease(self) -> None:
         """Notes what became of an unregistered client."""
@@ -161,6 +167,16 @@ class Slot:
                 "run the reset command by hand to see why",
             )
 
+    def _reset_once(self) -> None:
+        """Resets it, unless that was in vain before; raises Unavailable."""
+        if self.broken is None:
+            try:
+                self._reset()
+            except Unavailable as error:
+                self.broken = error
+        if self.broken is not None:
+            raise Unavailable(self.broken.problem, self.broken.remedy)
+
     # at the end
 
     def reset_if_dirty(self) -> list[str]:
@@ -171,7 +187,7 @@ class Slot:
         if not self.client.life.can_reset:
             return [f"{name} is registered now, with the number of the backup: reset it before its next use"]
         try:
-            self._reset()
+            self._reset_once()
         except Unavailable as error:
             return [f"{name} could not be reset: {error.problem}"]
         return []
@@ -224,12 +240,13 @@ class Slot:
         try:
             client.come_back(expect_registered=False)
         except NotBack:
-            if not client.can_restart:
+            # One that does not even answer was started again while it was waited for.
+            if not client.can_restart or self.broken is not None or not client.probe().answered:
                 raise
-            client.settled()
             client.start_again()
             if not client.wait_serving():
                 raise
+            client.settled()
 
     @property
     def _may_reset(self) -> bool:
@@ -237,7 +254,7 @@ class Slot:
         return self.client.life.can_reset and self.client.may_restore
 
     def _reset_instead(self) -> bool:
-        if not self._may_reset:
+        if not self._may_reset or self.broken is not None:
             return False
         try:
             self._reset()
@@ -255,7 +272,7 @@ class Slot:
         driver = self.client.driver
         if not driver.made_users:
             return []
-        left = delete_made_users(driver)
+        left = sorted(driver.made_users) if self.client.given_up else delete_made_users(driver)
         driver.made_users.clear()
         return [f"{self.client.name}: delete the accounts {', '.join(left)} by hand"] if left else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ from typing import Any
 import pytest
 from fake_client import FakeClient
 
-from pytest_wa_settings.testbed import Client, Need, Settings, TestbedError, Unavailable, open_testbed
+from pytest_wa_settings.testbed import (
+    Client,
+    Need,
+    NotBack,
+    Settings,
+    TestbedError,
+    Unavailable,
+    open_testbed,
+)
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
 
 Fake = Callable[..., FakeClient]
@@ -189,19 +198,108 @@ def test_without_a_reset_the_safety_backup_gets_a_lost_number_back(fake: Fake, d
     assert len(one.restored) == 2
 
 
-def test_a_client_that_is_gone_costs_its_limit_once_only(fake: Fake, declare: Declare) -> None:
+# clients that are gone
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were made."""
+    pauses: list[float] = []
+    really = time.sleep
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        really(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    return pauses
+
+
+def gone(testbed: DeclaredTestbed) -> None:
+    """A test that restores, after which the client never comes back."""
+    with testbed.lease(Need(exclusive=True)) as client, pytest.raises(NotBack):
+        restore(client)
+
+
+def test_a_client_that_is_gone_costs_its_limit_once_only(
+    fake: Fake, declare: Declare, slept: list[float]
+) -> None:
     one = fake()
     testbed = declare(one, ready_timeout=0.4)
     testbed.preflight()
     one.down = True
     for _ in range(2):
+        slept.clear()
         with pytest.raises(Unavailable, match="is not connected any more"), testbed.lease(Need()):
             pass
-        before = len(one.seen)
-    assert len(one.seen) - before < 5
+    assert slept == []
     one.start()
     with testbed.lease(Need()) as client:
         assert client.serves(True)
+
+
+def test_a_client_that_did_not_come_back_is_given_up_at_once(
+    fake: Fake, declare: Declare, slept: list[float]
+) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.4)
+    gone(testbed)
+    slept.clear()
+    for _ in range(2):
+        with (
+            pytest.raises(Unavailable, match=r"was given up: .* 0.4 s after the restore"),
+            testbed.lease(Need()),
+        ):
+            pass
+    assert slept == []
+
+
+def test_a_client_that_was_given_up_is_used_again_once_it_serves(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.4)
+    gone(testbed)
+    one.start()
+    one.after_restore = "blinks"
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+
+
+def test_a_client_that_was_given_up_is_reset_where_that_is_declared(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    one = fake()
+    testbed = declare((one, {"reset": command(one.reset)}), ready_timeout=0.4)
+    gone(testbed)
+    with testbed.lease(Need()) as client:
+        assert client.serves(True)
+
+
+def test_a_reset_that_fails_is_tried_once_only(fake: Fake, declare: Declare, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    new = (fake(registered=False), {**NEW, "reset": f"echo >> {count}; exit 3"})
+    testbed = declare(fake(), new)
+    with testbed.lease(Need()) as old, testbed.lease(Need("unregistered", consumes=True)) as machine:
+        restore(machine, old.backup(PASSWORD).data)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="status 3"), testbed.lease(Need("unregistered")):
+            pass
+    assert "client 2 could not be reset" in "\n".join(testbed.close())
+    assert count.read_text() == "\n"
+
+
+def test_the_end_of_a_run_does_not_wait_for_a_client_that_was_given_up(
+    fake: Fake, declare: Declare, slept: list[float]
+) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.4)
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.user_token()
+    gone(testbed)
+    slept.clear()
+    told = "\n".join(testbed.close())
+    assert slept == []
+    assert "client 1 could not be put back as it was before the run: the client is not" in told
+    assert "delete the accounts wa-" in told
 
 
 # putting back

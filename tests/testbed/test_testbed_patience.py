@@ -121,3 +121,20 @@ def test_retry_after_is_seconds_or_a_date_by_the_clients_own_clock(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after(answer(429, headers=headers)) == seconds
+
+
+def test_after_a_wait_in_vain_later_calls_get_a_moment_only(slept: list[float]) -> None:
+    one = patience(20.0)
+    assert one.settle("GET /", replies(answer(503))).status == 503
+    slept.clear()
+    assert one.settle("GET /other", replies(answer(503))).status == 503
+    assert sum(slept) <= 1.0
+
+
+def test_an_answer_makes_up_for_a_wait_in_vain(slept: list[float]) -> None:
+    one = patience(20.0)
+    one.settle("GET /", replies(answer(503)))
+    one.settle("GET /other", replies(answer(200)))
+    slept.clear()
+    one.settle("POST /", replies(answer(503)))
+    assert sum(slept) > 10.0

@@ -1,0 +1,131 @@
+"""How restores are sent to one client: allowed, counted, and noted with what they may have done."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from pytest_wa_settings.testbed.accounts import ClientDriver
+from pytest_wa_settings.testbed.errors import NotBack, Unavailable
+from pytest_wa_settings.testbed.life import Budget
+from pytest_wa_settings.testbed.patience import Patience
+from pytest_wa_settings.wire import ADMIN, Answer, Token
+
+RESTORE = "/v1/settings/restore"
+Pending = Literal["accepted", "unknown"]
+
+
+class Restoring(ABC):
+    """The part of a client under test that restores on it; see `Client` for the attributes."""
+
+    driver: ClientDriver
+    may_restore: bool
+    budget: Budget
+    pending: Pending | None
+    pending_since: float
+    touched: bool
+    given_up: NotBack | None
+    _guard: Callable[[bool], None] | None
+    _number: tuple[str | None, float] | None
+    _patience: Patience
+
+    @abstractmethod
+    def _entered(self, call: Callable[[], Answer]) -> Answer:
+        """The answer to a call, made again after a first login where the password was refused."""
+
+    def restore(
+        self,
+        password: object,
+        data: object,
+        *,
+        token: str | Token = ADMIN,
+        timeout: float | None = None,
+    ) -> Answer:
+        """POST /v1/settings/restore, with patience (doc, restore).
+
+        Counts as made when the answer is 2xx, and when none arrives. Raises Unavailable where restores are
+        not allowed, or none is left.
+        """
+        self.prepare_restore()
+        return self._patience.settle(
+            f"POST {RESTORE}",
+            lambda: self._restoring(
+                lambda: self._entered(
+                    lambda: self.driver.restore(password, data, token=token, timeout=timeout)
+                )
+            ),
+        )
+
+    def restore_at_once(self, pairs: Iterable[tuple[object, object]]) -> list[Answer]:
+        """The answers to several restores (password, data) sent at the same time, in order."""
+        wanted = list(pairs)
+        self.prepare_restore(len(wanted))
+        drivers = self.driver.parallel(len(wanted))
+        self.touched = True  # before they are sent: the run may end meanwhile
+        try:
+            with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+                calls = [pool.submit(one.restore, *pair) for one, pair in zip(drivers, wanted, strict=True)]
+                return [self.noted(call.result()) for call in calls]
+        finally:
+            for driver in drivers:
+                driver.close()
+
+    def restore_in_background(self, password: object, data: object) -> None:
+        """Sends one restore without patience, from a thread of the caller's; what comes of it is noted."""
+        try:
+            self.prepare_restore()
+        except Unavailable:
+            return
+        driver = self.driver.clone()
+        self.touched = True  # before it is sent: the run may end meanwhile
+        try:
+            self.noted(driver.restore(password, data))
+        finally:
+            driver.close()
+
+    def restore_and_close(self, password: str, data: str, *, fraction: float) -> Answer:
+        """Sends the first part of a restore request, then closes the connection without waiting."""
+        self.prepare_restore()
+        request = self.driver.compose("POST", RESTORE, json={"password": password, "data": data})
+        cut = max(1, min(len(request), int(len(request) * fraction)))
+        return self._restoring(lambda: self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
+
+    def prepare_restore(self, count: int = 1) -> None:
+        """Raises Unavailable unless so many restores may be sent; sees to the safety backup first."""
+        if not self.may_restore:
+            raise Unavailable(
+                "the suite may not restore on this client",
+                "add --wa-allow-restore, or may_restore = true to its entry in clients.toml",
+            )
+        if self.budget.left < count:
+            raise Unavailable(
+                f"all {self.budget.limit} restores that this client may take are used up",
+                "raise --wa-max-restores",
+            )
+        if self._guard is not None:
+            self._guard(True)
+
+    def _restoring(self, call: Callable[[], Answer]) -> Answer:
+        """The answer to a restore; one that is broken off may have been made, and is noted as that."""
+        try:
+            return self.noted(call())
+        except BaseException:
+            self.pending = self.pending or "unknown"
+            self.touched = True
+            raise
+
+    def noted(self, answer: Answer) -> Answer:
+        """Notes what a restore may have done."""
+        never_sent = answer.failure_kind in ("refused", "connect", "tls", "login")
+        if answer.ok or (answer.status is None and not never_sent):
+            if self.pending != "accepted":
+                self.pending = "accepted" if answer.ok else "unknown"
+            self.pending_since = time.monotonic()
+            self.given_up = None
+            self.budget.spent += 1
+            self.touched = True
+            self._number = None
+        return answer
