@@ -1,4 +1,4 @@
-"""The container's health check: whether the API answers at all. It imports no more than it needs."""
+"""The container's health check: whether the API, or a coreapp, answers at all. It imports little."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import http.client
 import ssl
 import sys
 
-PORT = 443
+API, COREAPP = ("/v1/health", 443), ("/health", 6253)
 SECONDS = 4.0
 
 
-def answers(port: int) -> bool:
+def answers(path: str, port: int) -> bool:
     """Whether anything is answered to a look at health; 401, without a token, is an answer."""
-    context = ssl.create_default_context()
-    # It asks itself, in its own container: whose certificate it is does not matter.
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=SECONDS, context=context)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    if port == API[1]:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=SECONDS, context=trusting())
     try:
-        connection.request("GET", "/v1/health")
+        connection.request("GET", path)
         return connection.getresponse().status < 500
     except (OSError, http.client.HTTPException):
         return False
@@ -25,5 +24,12 @@ def answers(port: int) -> bool:
         connection.close()
 
 
+def trusting() -> ssl.SSLContext:
+    """A context for asking oneself, in one's own container: whose certificate it is does not matter."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 if __name__ == "__main__":
-    sys.exit(0 if answers(PORT) else 1)
+    sys.exit(0 if answers(*API) or answers(*COREAPP) else 1)

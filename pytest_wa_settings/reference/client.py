@@ -46,20 +46,22 @@ KEEP_ALIVE_SECONDS = 75
 class Parts:
     """All objects of one client, made once; deviations may replace some before it serves."""
 
-    def __init__(self, options: Options, log: Log) -> None:
+    coreapp_class = Coreapp
+
+    def __init__(self, options: Options, log: Log, store: Store | None = None) -> None:
         if options.state_dir is None or options.network is None:
             raise ReferenceFault(
                 "A client needs a state directory and a network.", "Start it with serve or pool."
             )
         self.options = options
         self.log = log
-        self.store = Store(Path(options.state_dir))
+        self.store = Store(Path(options.state_dir)) if store is None else store
         self.vault = Vault(COSTS[options.kdf])
         self.link = Link(options.network)
         self.webhook = Webhook(self.store)
         self.settings = ApplicationSettings(self.store, options.release)
         self.traffic = Traffic(self.store, self.link, self.settings, self.webhook, log)
-        self.coreapp = Coreapp(options, self.store, self.vault, self.link, self.traffic, log)
+        self.coreapp = self.coreapp_class(options, self.store, self.vault, self.link, self.traffic, log)
         self.users = Users(self.coreapp, Passwords(options.kdf))
         self.responder = Responder(options.version, options.success_body)
         self.guard = Guard(self.coreapp)

@@ -15,7 +15,10 @@ TITLES = {
     1014: "Internal error",
     1015: "Too many requests",
     1016: "System overloaded",
+    1017: "Not Primary Master",
+    1018: "Not Primary Coreapp",
     1021: "Bad User",
+    1023: "Database error occurred",
     1024: "Password Change Required",
     1025: "Invalid Request",
 }

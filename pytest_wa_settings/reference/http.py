@@ -34,7 +34,7 @@ class Principal:
 
 @dataclass
 class Call:
-    """One request, read whole."""
+    """One request, read whole; `target` is path and query as they were sent."""
 
     method: str
     path: str
@@ -43,6 +43,7 @@ class Call:
     headers: dict[str, str]
     body: bytes = field(repr=False)
     user: Principal | None = None
+    target: str = ""
 
     @property
     def caller(self) -> Principal:
@@ -120,6 +121,12 @@ def read_query(scope: Scope) -> dict[str, str]:
     """A request's query parameters; of a repeated one the first."""
     text = scope["query_string"].decode("latin-1")
     return {name: values[0] for name, values in parse_qs(text, max_num_fields=None).items()} if text else {}
+
+
+def read_target(scope: Scope) -> str:
+    """A request's path and query as they were sent."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return (path + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode("latin-1")
 
 
 async def read_body(headers: dict[str, str], receive: Receive, most: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import socket
-import sqlite3
 import time
 import zlib
 from dataclasses import dataclass
@@ -98,8 +97,8 @@ class Operations:
             }
         return {
             "context": "healthcheck",
-            "db_engine": "SQLITE",
-            "db_info": [f"sqlite-{sqlite3.sqlite_version}"],
+            "db_engine": self.coreapp.store.engine,
+            "db_info": [self.coreapp.store.server()],
             "debug_info": "unregistered" if details is None else details["number"],
             "description": f"reference-{self.coreapp.options.version}",
             "device_iso8601": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)),

@@ -24,6 +24,11 @@ from pytest_wa_settings.reference.tls import NAMES, Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
 TERM_SECONDS = 5.0
+ROLES = {
+    "web": "run the web of a client in pieces",
+    "coreapp": "run a master or coreapp of a client in pieces",
+    "launch": "run the piece that the environment names",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--variant", metavar="NAME", help="keep every clause in another way (see variants)"
         )
+    for role, does in ROLES.items():
+        part = commands.add_parser(role, help=f"{does}, set up by the real images' environment")
+        part.add_argument(
+            "--port", type=int, metavar="N", help="port to listen on, a coreapp's first of four"
+        )
+        part.add_argument("--network-port", type=int, metavar="N", help="a web's, for a simulated network")
     commands.add_parser("pool", help="run many clients, by order of JSON lines on stdin")
     for kind in ("mutants", "variants"):
         listing = commands.add_parser(kind, help=f"list the {kind}")
@@ -213,6 +224,17 @@ def serve_network(arguments: argparse.Namespace) -> int:
     return 0 if loop.ended else 1
 
 
+def serve_role(given: argparse.Namespace) -> int:
+    """Run one piece of a client; its database driver is an extra."""
+    try:
+        from pytest_wa_settings.reference.onprem import roles
+    except ImportError:
+        raise ReferenceFault(
+            "The database driver is missing.", "Install it: pip install 'pytest-wa-settings[onprem]'."
+        ) from None
+    return roles.serve(given)
+
+
 def main(arguments: list[str]) -> int:
     """Parse the command line and do what it says; a fault is one line on stderr and exit status 1."""
     try:
@@ -220,6 +242,8 @@ def main(arguments: list[str]) -> int:
         if given.command in ("mutants", "variants"):
             sys.stdout.write(listed(given.command, given.format))
             return 0
+        if given.command in ROLES:
+            return serve_role(given)
         return serve_network(given) if given.command == "network" else Server(given).run()
     except ReferenceFault as fault:
         sys.stderr.write(f"wa-settings: {fault}\n")

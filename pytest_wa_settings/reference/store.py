@@ -1,4 +1,7 @@
-"""What one client keeps: SQLite in WAL mode, one transaction a change, safe against SIGKILL."""
+"""What one client keeps: SQLite in WAL mode, one transaction a change, safe against SIGKILL.
+
+Its statements are such as PostgreSQL takes too: `postgres.py` keeps the state of several containers there.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ CREATE TABLE IF NOT EXISTS users (
     name TEXT PRIMARY KEY, password TEXT NOT NULL, role TEXT NOT NULL, must_change INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tokens (
-    digest BLOB PRIMARY KEY, user TEXT NOT NULL, expires REAL NOT NULL
+    digest BLOB PRIMARY KEY, "user" TEXT NOT NULL, expires REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contacts (wa_id TEXT PRIMARY KEY, seen REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
@@ -47,6 +50,11 @@ CREATE TABLE IF NOT EXISTS callbacks (
 
 class Store:
     """One client's state on disk. Used from one thread; no method waits."""
+
+    engine = "SQLITE"
+    begin = "BEGIN IMMEDIATE"
+    db: Any
+    folder: Path
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -77,6 +85,10 @@ class Store:
                     ) from None
                 time.sleep(0.005)
 
+    def server(self) -> str:
+        """Name and version of the database."""
+        return f"sqlite-{sqlite3.sqlite_version}"
+
     def close(self) -> None:
         """Write everything to the database file and let the folder go."""
         self.db.close()
@@ -85,7 +97,7 @@ class Store:
     @contextmanager
     def change(self) -> Iterator[None]:
         """One transaction: all that happens inside is kept, or nothing."""
-        self.db.execute("BEGIN IMMEDIATE")
+        self.db.execute(self.begin)
         try:
             yield
         except BaseException:
@@ -102,7 +114,10 @@ class Store:
 
     def put(self, name: str, value: Any) -> None:
         """Keep a value under `name`."""
-        self.db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, json.dumps(value)))
+        self.db.execute(
+            "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value",
+            (name, json.dumps(value)),
+        )
 
     def drop(self, name: str) -> None:
         """Forget the value under `name`."""
@@ -143,14 +158,16 @@ class Store:
     def put_user(self, name: str, password: str, role: str, must_change: bool = False) -> None:
         """Create or change a user; `password` is its hash."""
         self.db.execute(
-            "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)", (name, password, role, int(must_change))
+            "INSERT INTO users VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+            " SET password=excluded.password, role=excluded.role, must_change=excluded.must_change",
+            (name, password, role, int(must_change)),
         )
 
     def drop_user(self, name: str) -> None:
         """Delete a user with its tokens."""
         with self.change():
             self.db.execute("DELETE FROM users WHERE name=?", (name,))
-            self.db.execute("DELETE FROM tokens WHERE user=?", (name,))
+            self.db.execute('DELETE FROM tokens WHERE "user"=?', (name,))
 
     def put_token(self, digest: bytes, user: str, expires: float) -> None:
         """Keep a token's digest, and forget the tokens that have expired."""
@@ -161,7 +178,7 @@ class Store:
     def token(self, digest: bytes) -> tuple[str, str] | None:
         """Name and role of the user to whom an unexpired token belongs."""
         row: tuple[str, str] | None = self.db.execute(
-            "SELECT name, role FROM tokens JOIN users ON name=user WHERE digest=? AND expires>?",
+            'SELECT name, role FROM tokens JOIN users ON name="user" WHERE digest=? AND expires>?',
             (digest, time.time()),
         ).fetchone()
         return row
@@ -175,14 +192,17 @@ class Store:
     def see_contacts(self, wa_ids: list[str]) -> None:
         """Remember that contacts were looked up."""
         with self.change():
-            self.db.executemany(
-                "INSERT OR REPLACE INTO contacts VALUES (?, ?)", [(wa_id, time.time()) for wa_id in wa_ids]
-            )
+            for wa_id in wa_ids:
+                self.db.execute(
+                    "INSERT INTO contacts VALUES (?, ?) ON CONFLICT (wa_id) DO UPDATE SET seen=excluded.seen",
+                    (wa_id, time.time()),
+                )
 
     def put_message(self, key: str, direction: str, peer: str, body: dict[str, Any], status: str) -> None:
         """Keep a message; `direction` is `in` or `out`."""
         self.db.execute(
-            "INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO messages VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET direction="
+            "excluded.direction, peer=excluded.peer, body=excluded.body, status=excluded.status",
             (key, direction, peer, json.dumps(body), status),
         )
 

@@ -22,6 +22,7 @@ from pytest_wa_settings.reference.http import (
     read_body,
     read_headers,
     read_query,
+    read_target,
 )
 from pytest_wa_settings.reference.logs import Log
 
@@ -117,6 +118,7 @@ class Endpoint:
         body = await read_body(headers, receive, self.webapp.max_body)
         parameters = scope.get("path_params", {})
         call = Call(scope["method"], self.path, parameters, read_query(scope), headers, body)
+        call.target = read_target(scope)
         operation = self.operation(call.method)
         self.webapp.coreapp.assert_running()
         call.user = self.webapp.guard.admit(operation.access, call)
