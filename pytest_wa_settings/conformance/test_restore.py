@@ -35,7 +35,7 @@ from pytest_wa_settings.conformance.judgements import (
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.phones import version_numbers
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.testbed import Client, GivenUp, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -270,7 +270,12 @@ def test_an_existing_app_stops_and_then_serves_the_restored_state(wa_case: Case)
 
 @pytest.mark.wa_clause("RESTORE-11", uses_up="restores")
 def test_after_the_import_the_client_comes_back_connected(wa_case: Case) -> None:
-    record = existing_app(wa_case)
+    try:
+        record = existing_app(wa_case)
+    except GivenUp as gone:
+        sent = "restore on an existing app in another test, start again"
+        expected = "the client serves again and is connected"
+        raise FindingError(Finding("RESTORE-11", sent, expected, gone.problem)) from None
     if record.back and record.no_fault:
         raise NotTested(record.back)
     if record.back:

@@ -4,7 +4,7 @@ from .address import open_testbed
 from .base import Need, Settings, Setup, Testbed
 from .client import Client
 from .consumer import Consumer, ConsumerError, Contact, Notice
-from .errors import NotBack, StartFailed, TestbedError, Unavailable, UsageError
+from .errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable, UsageError
 from .webhook import Call, Receiver, ReceiverError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Consumer",
     "ConsumerError",
     "Contact",
+    "GivenUp",
     "Need",
     "NotBack",
     "Notice",

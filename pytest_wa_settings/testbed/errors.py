@@ -34,5 +34,9 @@ class NotBack(Unavailable):
     """The client does not serve again after a restore, a kill or a start."""
 
 
+class GivenUp(Unavailable):
+    """The client accepted a restore in another test, was started again, and does not serve since."""
+
+
 class StartFailed(NotBack):
     """The command that starts or resets a client failed, so nothing is known about the client itself."""

@@ -11,7 +11,7 @@ from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.entry import Entry
-from pytest_wa_settings.testbed.errors import NotBack, Unavailable
+from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, Unavailable
 from pytest_wa_settings.testbed.health import statuses
 from pytest_wa_settings.testbed.keepsake import Keepsake, take_keepsake
 from pytest_wa_settings.testbed.life import Budget
@@ -99,7 +99,7 @@ class Slot:
             client.given_up = self.broken = None
             return
         if self.broken is not None:
-            raise Unavailable(self.broken.problem, self.broken.remedy)
+            raise self.broken
         lost = self._has_lost_its_number()
         if not lost and client.wait_serving(min(_A_MOMENT, client.testbed.ready_timeout), wanted):
             return
@@ -112,7 +112,9 @@ class Slot:
     def _why_broken(self, wanted: bool) -> Unavailable:
         client, why = self.client, self.client.given_up
         if why is not None and (client.pending is not None or client.killed):
-            return Unavailable(f"{client.name} was given up: {why.problem}", why.remedy)
+            told = f"{client.name} was given up: {why.problem}", why.remedy
+            started = wanted and client.can_restart and not isinstance(why, StartFailed)
+            return GivenUp(*told) if started and client.pending == "accepted" else Unavailable(*told)
         state = "connected" if wanted else "unregistered"
         return Unavailable(
             f"{client.name} is not {state} any more, and nothing made it so again",
@@ -175,7 +177,7 @@ class Slot:
             except Unavailable as error:
                 self.broken = error
         if self.broken is not None:
-            raise Unavailable(self.broken.problem, self.broken.remedy)
+            raise self.broken
 
     # at the end
 

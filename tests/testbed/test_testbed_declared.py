@@ -13,6 +13,7 @@ from fake_client import FakeClient
 
 from pytest_wa_settings.testbed import (
     Client,
+    GivenUp,
     Need,
     NotBack,
     Settings,
@@ -252,6 +253,19 @@ def test_a_client_that_did_not_come_back_is_given_up_at_once(
         ):
             pass
     assert slept == []
+
+
+@pytest.mark.parametrize(
+    ("restart", "told"), [("true", GivenUp), ("false", Unavailable), (None, Unavailable)]
+)
+def test_only_a_client_that_was_started_again_in_vain_is_to_blame(
+    fake: Fake, declare: Declare, restart: str | None, told: type
+) -> None:
+    testbed = declare((fake(), {"restart": restart}), ready_timeout=0.4)
+    gone(testbed)
+    with pytest.raises(Unavailable, match="was given up") as stopped, testbed.lease(Need()):
+        pass
+    assert type(stopped.value) is told
 
 
 def test_a_client_that_was_given_up_is_used_again_once_it_serves(fake: Fake, declare: Declare) -> None:

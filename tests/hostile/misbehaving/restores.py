@@ -102,7 +102,15 @@ class DiesWhileStarting(Core):
         return super().answer(request)
 
 
-@hostile("RESTORE-11 fails", limit=LIMIT, never_passes=AFTER, fails=("RESTORE-11",))
+# With so many restores to spend, the first one is made by a test of another clause.
+@hostile(
+    "RESTORE-11 fails",
+    "--wa-max-restores",
+    "20",
+    limit=LIMIT,
+    never_passes=AFTER,
+    fails=("RESTORE-11",),
+)
 def dies_at_every_start_after_a_restore(stage: Stage) -> str:
     """It starts, is asked, and dies."""
     return stage.api(DiesWhileStarting())
