@@ -19,7 +19,7 @@ from pytest_wa_settings.testbed.address import Managed
 from pytest_wa_settings.testbed.base import Policy, Settings
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer
-from pytest_wa_settings.testbed.engine import LOOPBACK, Box, Engine, EngineError, Wanted
+from pytest_wa_settings.testbed.engine import LOOPBACK, Box, Engine, EngineError, Wanted, last_line
 from pytest_wa_settings.testbed.errors import NotBack, UsageError
 from pytest_wa_settings.testbed.image import built_image, need_image
 from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
@@ -79,6 +79,9 @@ class ContainerTestbed(ManagedTestbed):
     All of them carry labels with the run, by which they are removed, also by a later run.
     """
 
+    # Docker waits twice as long before each restart of a container that did not run for ten seconds.
+    ready = 60.0
+
     def __init__(self, address: Managed, settings: Settings) -> None:
         super().__init__(address, settings)
         self._image = address.keys.get("image", "")
@@ -97,7 +100,8 @@ class ContainerTestbed(ManagedTestbed):
         self._extra_hosts: Mapping[str, str] = {}
         self._lives: dict[str, BoxLife] = {}
         self._gone: dict[str, Future[str]] = {}
-        self._kept: list[str] = []
+        self._to_keep: list[str] = []
+        self._told: list[str] = []
         self._lock = threading.Lock()
 
     # opening and closing
@@ -149,9 +153,9 @@ class ContainerTestbed(ManagedTestbed):
 
     def close(self) -> list[str]:
         """Removes every container, network and volume of the run, but what it was asked to keep."""
-        engine, self._engine = self._engine, None
+        engine = self._engine
         if engine is None:
-            return self._kept
+            return self._told
         with first_interrupt_waits():
             if self._hands is not None:
                 self._hands.shutdown(wait=True, cancel_futures=True)
@@ -161,14 +165,15 @@ class ContainerTestbed(ManagedTestbed):
                 if surrounding is not None:
                     surrounding.close()
             if self._keep:
-                self._kept = self._tell_kept()
+                self._told = self._tell_kept()
             else:
-                self._kept = engine.remove_own()
+                self._told = engine.remove_own()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
             engine.close()
-        self._shelves.clear()
-        return self._kept
+            self._shelves.clear()
+            self._engine = None
+        return self._told
 
     def _tell_kept(self) -> list[str]:
         found: list[str] = []
@@ -236,10 +241,13 @@ class ContainerTestbed(ManagedTestbed):
         hands, life = self._hands, self._lives.get(client.name)
         if hands is None or life is None:
             return
-        if self._keep and len(self._lives) < _MOST_KEPT:
-            return
-        self._lives.pop(client.name)
-        self._gone[client.name] = hands.submit(self._remove, life)
+        name = client.name
+        if self._keep:  # the last ones stay: with -x, the one that a test failed on is among them
+            self._to_keep.append(name)
+            if len(self._to_keep) <= _MOST_KEPT:
+                return
+            name = self._to_keep.pop(0)
+        self._gone[name] = hands.submit(self._remove, self._lives.pop(name))
 
     def _remove(self, life: BoxLife) -> str:
         """Removes a client's container and volume; returns the container's last log."""
@@ -270,10 +278,11 @@ def _awaited(box: Box, inner: int, limit: float, answers: Any) -> int:
             return port
         ended = seen.started > 0 and not seen.running and port is None
         if ended or time.monotonic() > deadline:
-            lines = box.log().strip().splitlines()
-            why = f": {lines[-1].strip()[:300]}" if lines else ""
             problem = "has ended" if ended else f"does not answer within {limit:g} s"
-            raise EngineError(f"the container {box.name} {problem}{why}", _LOOK_AT_LOG)
+            raise EngineError(
+                f"the container {box.name} {problem}: {last_line(box.log()) or 'it wrote nothing'}",
+                _LOOK_AT_LOG,
+            )
         time.sleep(0.01)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import secrets
 import shutil
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from docker import errors
@@ -32,6 +34,7 @@ LOOPBACK = "127.0.0.1"
 _LOG_LINES, _LOG_CHARACTERS = 60, 3500
 _INSTALL = "install Docker and start it (https://docs.docker.com/engine/install), or use mock:"
 _TRIES = 5
+_RUN_WITHIN = 60.0
 _LOG = logging.getLogger(__name__)
 
 Labels = Mapping[str, str]
@@ -53,6 +56,10 @@ def explained(error: Exception, doing: str) -> EngineError:
         return EngineError(
             f"a port is taken: Docker could not {doing} ({text})", "end what uses the port, then run again"
         )
+    if "address pool" in low:
+        return EngineError(
+            "Docker has no addresses left for another network", "remove unused ones: `docker network prune`"
+        )
     if isinstance(error, errors.ImageNotFound) or "pull access denied" in low or "no such image" in low:
         return EngineError(
             f"an image is missing: Docker could not {doing} ({text})", "check its name, or load it"
@@ -69,6 +76,13 @@ def told(error: Exception) -> str:
     text = getattr(error, "explanation", None) or str(error)
     lines = str(text).strip().splitlines() or [type(error).__name__]
     return lines[-1].strip()[:300]
+
+
+def last_line(log: str | bytes) -> str:
+    """The last line of what a container wrote, cut to a readable length; empty without one."""
+    text = log if isinstance(log, str) else log.decode("utf-8", "replace")
+    lines = text.strip().splitlines()
+    return lines[-1].strip()[:300] if lines else ""
 
 
 FAULTS = (errors.DockerException, requests.exceptions.RequestException)
@@ -205,7 +219,7 @@ class Engine:
         self.labels = {RUN: self.run, OWNER: str(Owner.this()), **({KEPT: "yes"} if keep else {})}
         self._keep = keep
         self._network: Network | None = None
-        self._count = 0
+        self._numbers = itertools.count(1)
         self._docker: Any = None
 
     def connect(self) -> None:
@@ -215,6 +229,12 @@ class Engine:
             self._docker.ping()
         except FAULTS as error:
             raise _unreachable(error) from None
+        place = urlsplit(str(self._docker.api.base_url)).hostname or "localhost"
+        if place not in ("localhost", "::1") and not place.startswith("127."):
+            raise EngineError(
+                f"the Docker engine is on another machine ({place}), whose loopback cannot be reached",
+                "run the suite there, or unset DOCKER_HOST",
+            )
 
     def call_reaper(self) -> None:
         """Has testcontainers' reaper remove what a SIGKILL leaves; where there is none, a later run does."""
@@ -313,16 +333,23 @@ class Engine:
         """What a program in an image writes; raises EngineError."""
         given: dict[str, Any] = {} if entrypoint is None else {"entrypoint": list(entrypoint)}
         try:
-            said = self._docker.containers.run(
-                image, list(command), remove=True, labels=self.labels, network_mode="none", **given
+            one = self._docker.containers.create(
+                image, list(command), labels=self.labels, network_mode="none", **given
             )
+            try:
+                one.start()
+                status = int(one.wait(timeout=_RUN_WITHIN)["StatusCode"])
+                said, wrong = one.logs(stderr=False), one.logs(stdout=False)
+            finally:
+                one.remove(force=True, v=True)
         except FAULTS as error:
             raise explained(error, f"run {image}") from None
+        if status:
+            raise EngineError(f"{image} ends with {status}: {last_line(wrong)}", "give another image")
         return str(said.decode("utf-8", "replace"))
 
     def _name(self, what: str) -> str:
-        self._count += 1
-        return f"wa-{self.run}-{what}-{self._count}"
+        return f"wa-{self.run}-{what}-{next(self._numbers)}"
 
     # what is left
 

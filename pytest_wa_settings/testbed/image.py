@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pytest_wa_settings.testbed.engine import FAULTS, Engine, EngineError, expla
 BASE = "python:3.12-slim"
 REPOSITORY = "pytest-wa-settings-reference"
 IMAGE = "pytest-wa-settings.image"
-"""The label of an image that was built here."""
+"""The label that the Dockerfile gives to an image."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 _REFERENCE = "pytest_wa_settings/reference"
 _DOWNLOAD_WITHIN = 300.0
@@ -116,41 +116,54 @@ def _build(engine: Engine, base: str, files: Mapping[str, bytes], tag: str) -> N
     need_image(engine, base)
     with tempfile.TemporaryDirectory(prefix="wa-wheels-") as folder:
         wheels = Path(folder)
-        _download(engine.output_of(base, ["-c", _PROBE], ["python3"]), wheels)
+        _download(_probed(engine, base), wheels)
         context = _context({**files, **{f"wheels/{one.name}": one.read_bytes() for one in wheels.iterdir()}})
-    said: list[str] = []
     try:
-        for step in engine.client.api.build(
-            fileobj=context,
-            custom_context=True,
-            dockerfile=f"{_REFERENCE}/Dockerfile",
-            buildargs={"BASE_IMAGE": base},
-            tag=tag,
-            labels={IMAGE: "reference"},
-            rm=True,
-            forcerm=True,
-            decode=True,
-        ):
-            _heed(step, said)
+        # To its end, also after an error: only then has the engine tidied up.
+        said = list(
+            engine.client.api.build(
+                fileobj=context,
+                custom_context=True,
+                dockerfile=f"{_REFERENCE}/Dockerfile",
+                buildargs={"BASE_IMAGE": base},
+                tag=tag,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+        )
+        _heed(said)
         # The older builder leaves the image of the first stage behind.
         _remove(engine, {"label": IMAGE, "dangling": True})
     except FAULTS as error:
         raise explained(error, "build the reference client's image") from None
 
 
-def _heed(step: Mapping[str, Any], said: list[str]) -> None:
-    """Keeps what the build says last, and raises EngineError when it fails."""
-    text = str(step.get("stream", "")).strip()
-    said += [text] if text else []
-    if "error" not in step:
+def _probed(engine: Engine, base: str) -> tuple[str, list[str]]:
+    """The version of an image's Python, and the platforms whose wheels it takes; raises EngineError."""
+    try:
+        major, minor, machine, (libc, release) = json.loads(
+            engine.output_of(base, ["-c", _PROBE], ["python3"])
+        )
+    except (EngineError, ValueError):
+        raise EngineError(
+            f"the base image {base} has no Python that runs", f"give another base-image=, such as {BASE}"
+        ) from None
+    return f"{major}.{minor}", _platforms(machine, libc, release)
+
+
+def _heed(steps: Sequence[Mapping[str, Any]]) -> None:
+    """Raises EngineError where the build said that it failed."""
+    failed = next((str(step["error"]) for step in steps if "error" in step), None)
+    if failed is None:
         return
-    problem = " ".join(str(step["error"]).split())[:200]
+    problem = " ".join(failed.split())[:200]
     if "no space left" in problem.lower():
         raise explained(errors.DockerException(problem), "build the reference client's image")
-    last = next((line for line in reversed(said) if "error" in line.lower()), "")
-    why = f"{problem} ({last[:200]})" if last else problem
+    said = [str(step.get("stream", "")).strip() for step in reversed(steps)]
+    last = next((line for line in said if "error" in line.lower()), "")
     raise EngineError(
-        f"the reference client's image cannot be built: {why}",
+        f"the reference client's image cannot be built: {problem}{f' ({last[:200]})' if last else ''}",
         "give another base-image=, or a ready image=",
     )
 
@@ -166,17 +179,17 @@ def _context(files: Mapping[str, bytes]) -> io.BytesIO:
     return packed
 
 
-def _download(probe: str, folder: Path) -> None:
+def _download(python: tuple[str, list[str]], folder: Path) -> None:
     """Fetches what the image needs with this machine's pip, if it has one and can.
 
     So a machine whose containers reach no index builds it, too; elsewhere the folder stays empty, and pip
     asks the index in the container.
     """
-    major, minor, machine, (libc, release) = json.loads(probe)
+    version, platforms = python
     command = [
         *["download", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"],
-        *["--dest", str(folder), "--python-version", f"{major}.{minor}", "--implementation", "cp"],
-        *[part for platform in _platforms(machine, libc, release) for part in ("--platform", platform)],
+        *["--dest", str(folder), "--python-version", version, "--implementation", "cp"],
+        *[part for platform in platforms for part in ("--platform", platform)],
         *["--requirement", str(_PACKAGE / "reference" / "requirements.txt"), *_MAYBE],
     ]
     for pip in ([sys.executable, "-m", "pip"], ["pip3"], ["python3", "-m", "pip"]):

@@ -34,7 +34,7 @@ DEFAULT_VERSION = "2.57.2"
 VERSIONS = ("2.29.1", "2.31.3", "2.31.4", DEFAULT_VERSION)
 SETUPS: tuple[Setup, ...] = ((1, False), *((shards, True) for shards in (1, 2, 4, 8, 16, 32)))
 SUCCESS_BODIES = ("null", "object", "meta")
-TIMEOUT, READY_TIMEOUT = 30.0, 20.0
+TIMEOUT = 30.0
 
 Key = tuple[State, Setup, str]
 """What makes one reference client as good as another: state, setup, version."""
@@ -109,6 +109,8 @@ class ManagedTestbed(Testbed):
     managed = True
     kdf = "strong"
     """How costly the reference's key derivation is."""
+    ready = 20.0
+    """Seconds that a start may take, unless the user says so."""
 
     def __init__(self, address: Managed, settings: Settings) -> None:
         self.name = address.kind
@@ -118,7 +120,7 @@ class ManagedTestbed(Testbed):
             raise UsageError("there is no such profile", f"give one of {', '.join(PROFILES)}")
         self.profile = settings.profile or "full"
         self.timeout = settings.timeout or TIMEOUT
-        self.ready_timeout = settings.ready_timeout or READY_TIMEOUT
+        self.ready_timeout = settings.ready_timeout or self.ready
         self.pinned_version = self.options.version
         self.recorder = Recorder()
         self._password = new_password()
