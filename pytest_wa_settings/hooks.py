@@ -38,3 +38,15 @@ def pytest_wa_settings_consumer(client: Client) -> Consumer | None:
     `pytest_wa_settings.testbed.Consumer` overrides `contact`, `set_notifications`, `write`, `test_contacts`,
     `check` and `close`.
     """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_wa_settings_registration_code(number: str) -> str | None:
+    """Returns the registration code that a number's phone has received, or None to leave it to others.
+
+    It is asked when `onprem:` registers a client on the real images, after the code was sent for, and may
+    wait for it.
+
+    Args:
+        number: the whole number as digits, from the environment's `WA_CC` and `WA_PHONE_NUMBER`.
+    """

@@ -137,7 +137,7 @@ class Run:
             if self.name != ONLY:
                 settings = replace(settings, testbed=self.name)
             if self._hook is not None:
-                settings = replace(settings, consumer_of=self._consumer_of)
+                settings = replace(settings, consumer_of=self._consumer_of, code_of=self._code_of)
                 if settings.url is not None:
                     self._parsed = self._hook.pytest_wa_settings_testbed(
                         address=settings.url, settings=settings
@@ -148,6 +148,10 @@ class Run:
     def _consumer_of(self, client: Client) -> Consumer | None:
         view: Consumer | None = self._hook.pytest_wa_settings_consumer(client=client)
         return view
+
+    def _code_of(self, number: str) -> str | None:
+        code: str | None = self._hook.pytest_wa_settings_registration_code(number=number)
+        return code
 
     def _open(self) -> None:
         self._testbed = self.parse()

@@ -14,13 +14,13 @@ _REFERENCE = ("shards", "version", "success-body", "restart-policy", "mutant", "
 KEYS: Mapping[str, tuple[str, ...]] = {
     "mock": _REFERENCE,
     "docker": (*_REFERENCE, "image", "base-image", "keep"),
+    "onprem": ("shards", "version", "db", "images", "registry", "success-body", "base-image", "keep"),
 }
 """The managed kinds of this version, and the keys that each takes."""
 _FLAGS = ("keep",)
 """Keys that may stand without a value, which is then `yes`."""
-_LATER = ("onprem",)
 _KIND = re.compile(r"([a-z][a-z0-9-]*):(.*)", re.IGNORECASE | re.DOTALL)
-_ACCEPTED = "an http:// or https:// address, or mock: or docker: with keys, such as mock:shards=2"
+_ACCEPTED = "an http:// or https:// address, or mock:, docker: or onprem: with keys, such as mock:shards=2"
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,6 @@ def parse_address(text: str) -> Managed | Declared:
     kind, rest = found[1].lower(), found[2]
     if kind in ("http", "https"):
         return _declared(kind, address)
-    if kind in _LATER:
-        raise UsageError(
-            f"clients of kind {kind}: are not available in this version of pytest-wa-settings",
-            f"give {_ACCEPTED}",
-        )
     if kind not in KEYS:
         raise UsageError(f"there is no kind of client called {kind}:", f"give {_ACCEPTED}")
     return Managed(kind, address, _keys(kind, rest))
@@ -123,6 +118,10 @@ def _managed(address: Managed, settings: Settings) -> Testbed:
         from pytest_wa_settings.testbed.containers import ContainerTestbed
 
         return ContainerTestbed(address, settings)
+    if address.kind == "onprem":
+        from pytest_wa_settings.testbed.onprem import OnpremTestbed
+
+        return OnpremTestbed(address, settings)
     from pytest_wa_settings.testbed.process import ProcessTestbed
 
     return ProcessTestbed(address, settings)

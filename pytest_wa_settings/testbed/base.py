@@ -66,6 +66,10 @@ def _silent(line: str) -> None:
     """Says nothing."""
 
 
+def _no_code(number: str) -> str | None:
+    """Brings no code."""
+
+
 def _nobody(client: Client) -> None:
     """Knows no view of what contacts see."""
 
@@ -77,7 +81,8 @@ class Settings:
     Exactly one of `url` and `config` is given. None stands for an option that was not given, where the
     testbed's own default differs by kind. `testbed` chooses one of several in a clients' file. `check`: only
     to look, so nothing may be changed. `say` shows a line on the terminal while the run goes on;
-    `consumer_of` gives the view of a client that declares none, where another plugin has one.
+    `consumer_of` gives the view of a client that declares none, where another plugin has one; `code_of` the
+    registration code that a number's phone has received.
     """
 
     url: str | None = None
@@ -98,6 +103,7 @@ class Settings:
     check: bool = False
     say: Callable[[str], None] = field(default=_silent, repr=False, compare=False)
     consumer_of: Callable[[Client], Consumer | None] = field(default=_nobody, repr=False, compare=False)
+    code_of: Callable[[str], str | None] = field(default=_no_code, repr=False, compare=False)
 
 
 class Testbed(ABC):

@@ -98,7 +98,8 @@ class ContainerTestbed(ManagedTestbed):
         self._hands: ThreadPoolExecutor | None = None
         self._folder: Path | None = None
         self._extra_hosts: Mapping[str, str] = {}
-        self._lives: dict[str, BoxLife] = {}
+        self._outer_network = ""
+        self._lives: dict[str, Any] = {}
         self._gone: dict[str, Future[str]] = {}
         self._to_keep: list[str] = []
         self._told: list[str] = []
@@ -115,9 +116,7 @@ class ContainerTestbed(ManagedTestbed):
             engine.remove_left_behind()
             self._folder = Path(tempfile.mkdtemp(prefix="wa-containers-"))
             self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="wa-containers")
-            self._image = (
-                need_image(engine, self._image) if self._image else built_image(engine, self._base, self._say)
-            )
+            self._image = self._find_image(engine)
             if self.options.variant is not None:
                 self._policy = self._policy_of(engine, self.options.variant)
             self._webhook = self._receiver(engine)
@@ -127,13 +126,19 @@ class ContainerTestbed(ManagedTestbed):
             self.close()
             raise
 
+    def _find_image(self, engine: Engine) -> str:
+        if self._image:
+            return need_image(engine, self._image)
+        return built_image(engine, self._base, self._say)
+
     def _start_network(self, engine: Engine) -> None:
         port = ["--host", "0.0.0.0", "--port", str(NETWORK_PORT)]
         command = ["network", *port, *self._deviations()]
         box = engine.start(Wanted(self._image, command, "network", aliases=["network"], ports=[NETWORK_PORT]))
         self._network = f"http://network:{NETWORK_PORT}"
-        outer = _awaited(box, NETWORK_PORT, self.ready_timeout, _accepts)
-        self._consumer = Consumer(f"http://{LOOPBACK}:{outer}", seed=self._seed, timeout=self.timeout)
+        outer = awaited(box, NETWORK_PORT, self.ready_timeout, _accepts)
+        self._outer_network = f"http://{LOOPBACK}:{outer}"
+        self._consumer = Consumer(self._outer_network, seed=self._seed, timeout=self.timeout)
 
     def _receiver(self, engine: Engine) -> Receiver:
         """The suite's receiver at an address that containers reach, and nobody outside this machine."""
@@ -206,7 +211,7 @@ class ContainerTestbed(ManagedTestbed):
             )
         )
         life = BoxLife(box, volume)
-        port = _awaited(box, API_PORT, self.ready_timeout, _shakes_hands)
+        port = awaited(box, API_PORT, self.ready_timeout, shakes_hands)
         authority = folder / f"{box.name}.pem"
         authority.write_bytes(box.file(_CA) or b"")
         with self._lock:
@@ -268,7 +273,7 @@ class ContainerTestbed(ManagedTestbed):
         return None if life is None else life.box.log()
 
 
-def _awaited(box: Box, inner: int, limit: float, answers: Any) -> int:
+def awaited(box: Box, inner: int, limit: float, answers: Any) -> int:
     """The host's port of a container's, once something answers there; raises EngineError."""
     deadline = time.monotonic() + limit
     while True:
@@ -294,7 +299,7 @@ def _accepts(port: int) -> bool:
     return False
 
 
-def _shakes_hands(port: int) -> bool:
+def shakes_hands(port: int) -> bool:
     """Whether a TLS server answers; whose certificate it has is for the first request to check."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -348,8 +348,12 @@ class Engine:
             raise EngineError(f"{image} ends with {status}: {last_line(wrong)}", "give another image")
         return str(said.decode("utf-8", "replace"))
 
+    def next_number(self) -> int:
+        """A number that nothing else of this run has."""
+        return next(self._numbers)
+
     def _name(self, what: str) -> str:
-        return f"wa-{self.run}-{what}-{next(self._numbers)}"
+        return f"wa-{self.run}-{what}-{self.next_number()}"
 
     # what is left
 

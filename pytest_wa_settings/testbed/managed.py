@@ -111,6 +111,8 @@ class ManagedTestbed(Testbed):
     """How costly the reference's key derivation is."""
     ready = 20.0
     """Seconds that a start may take, unless the user says so."""
+    reuses = False
+    """Whether an exclusive lease may take a client that others have had."""
 
     def __init__(self, address: Managed, settings: Settings) -> None:
         self.name = address.kind
@@ -144,7 +146,10 @@ class ManagedTestbed(Testbed):
 
     def preflight(self) -> list[str]:
         """Looks at the default client as at any other."""
-        with self.lease(Need()) as client:
+        return self._look_at(Need())
+
+    def _look_at(self, need: Need) -> list[str]:
+        with self.lease(need) as client:
             found = preflight(client)
         self.latency = found.latency
         return found.lines
@@ -213,8 +218,8 @@ class ManagedTestbed(Testbed):
         self._used.setdefault(key)
         shelf = self._shelves.setdefault(key, _Shelf())
         shared = not (need.exclusive or need.consumes)
-        client = shelf.shared.pop() if shared and shelf.shared else self._take(key)
-        if not shared and key[1:] == self._default[1:]:
+        client = shelf.shared.pop() if (shared or self.reuses) and shelf.shared else self._take(key)
+        if not shared and key[1:] == self._default[1:] and not (self.reuses and need.state == "registered"):
             self._order(key)
         whole = False
         try:
@@ -222,10 +227,14 @@ class ManagedTestbed(Testbed):
             whole = True
         finally:
             # A test that failed half-way may leave anything behind.
-            if shared and whole and not (client.touched or client.killed):
+            if whole and self._goes_on(client, need):
                 shelf.shared.append(client)
             else:
                 self._discard(client)
+
+    def _goes_on(self, client: Client, need: Need) -> bool:
+        """Whether the next lease of this kind may have the client, too."""
+        return not (need.exclusive or need.consumes or client.touched or client.killed)
 
     def _order(self, key: Key) -> None:
         """Has a client of this kind started, without waiting for it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from suite import NO_REAPER, STAND_IN
+from suite import NO_REAPER, POSTGRES_STAND_IN, STAND_IN
 
 from pytest_wa_settings.testbed import TestbedError
 
@@ -28,7 +28,7 @@ def no_engine() -> str | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> Iterator[Any]:
-    """docker-py's client; where the stand-in for the base image was made, that is taken."""
+    """docker-py's client; where stand-ins for public images were made, those are taken."""
     why = no_engine()
     if why is not None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
@@ -38,6 +38,8 @@ def engine() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         if client.images.list(STAND_IN) and not os.environ.get("WA_BASE_IMAGE"):
             patch.setenv("WA_BASE_IMAGE", STAND_IN)
+        if client.images.list(POSTGRES_STAND_IN) and not os.environ.get("WA_POSTGRES_IMAGE"):
+            patch.setenv("WA_POSTGRES_IMAGE", POSTGRES_STAND_IN)
         for name, value in NO_REAPER.items():
             patch.setenv(name, os.environ.get(name, value))
         yield client

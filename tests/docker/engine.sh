@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
-# A Docker engine and a base image for the tests here, on a Debian machine that has neither and can pull nothing.
+# A Docker engine with a base image and a PostgreSQL image for the tests here, on a Debian machine that has neither and can pull nothing.
 #   engine.sh up FOLDER     installs what is missing, starts the engine unless one runs, makes the base image
 #   engine.sh down FOLDER   ends the engine, if `up` started it
 set -euo pipefail
 
-# Built from Debian's own packages: it stands in for the public image that users get.
-BASE=local/bookworm-py:base
+# Built from Debian's own packages: they stand in for the public images that users get.
+BASE=local/bookworm-py:base POSTGRES=local/postgres:stand-in
 
 up() {
     local missing=()
     command -v dockerd >/dev/null || missing+=(docker.io)
     command -v iptables >/dev/null || missing+=(iptables)
     command -v debootstrap >/dev/null || missing+=(debootstrap)
+    command -v docker-compose >/dev/null || missing+=(docker-compose)
     if ((${#missing[@]})); then
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     fi
     docker info >/dev/null 2>&1 || start "$1"
     docker image inspect "$BASE" >/dev/null 2>&1 || import "$1/rootfs"
+    docker image inspect "$POSTGRES" >/dev/null 2>&1 || build_postgres
 }
 
 start() {
@@ -35,12 +37,20 @@ start() {
     return 1
 }
 
+mirror() {
+    local found
+    found=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+    printf '%s' "${found:-$(awk '$1 == "deb" { print $2; exit }' /etc/apt/sources.list)}"
+}
+
+build_postgres() {
+    docker build --quiet --tag "$POSTGRES" --build-arg BASE_IMAGE="$BASE" --build-arg MIRROR="$(mirror)" \
+        "$(dirname "${BASH_SOURCE[0]}")/postgres" >/dev/null
+}
+
 import() {
-    local mirror
-    mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
-    mirror=${mirror:-$(awk '$1 == "deb" { print $2; exit }' /etc/apt/sources.list)}
     debootstrap --variant=minbase --include=python3-minimal,python3-venv,ca-certificates \
-        bookworm "$1" "$mirror" >"$1.log" || { tail -n 5 "$1.log" >&2 && return 1; }
+        bookworm "$1" "$(mirror)" >"$1.log" || { tail -n 5 "$1.log" >&2 && return 1; }
     rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
     tar -C "$1" -c . | docker import - "$BASE" >/dev/null
     rm -rf "$1"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STAND_IN = "local/bookworm-py:base"
+STAND_IN, POSTGRES_STAND_IN = "local/bookworm-py:base", "local/postgres:stand-in"
 NO_REAPER = {"TESTCONTAINERS_RYUK_DISABLED": "true"}
 LIMIT_SECONDS = 300
 OWNER = "pytest-wa-settings.owner"

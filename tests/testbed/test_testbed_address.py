@@ -38,7 +38,7 @@ def test_a_declared_address_keeps_its_path_prefix(text: str, url: str) -> None:
         ("", "kind"),
         ("wa.example", "kind"),
         ("podman:", "podman"),
-        ("onprem:version=2.57.2", "not available in this version"),
+        ("onprem:mutant=x", "onprem: has no key 'mutant'"),
         ("mock:colour=red", "'colour'"),
         ("mock:shards", "key=value"),
         ("mock:shards=", "key=value"),
