@@ -7,6 +7,7 @@ import string
 import struct
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -274,7 +275,8 @@ class Refusals:
         # the first reading may hold a login and a handshake
         self._each = self._reading_time() < _FAST or self._reading_time() < _FAST
         self._unanswered = 0
-        self._sent: list[Answer] = []
+        self._count = 0
+        self._last: deque[Answer] = deque(maxlen=2)
         self._unread = 0
         self.seconds = 0.0
 
@@ -299,7 +301,8 @@ class Refusals:
         if finding is not None:
             self._recover()
             settle(finding)
-        self._sent.append(answer)
+        self._count += 1
+        self._last.append(answer)
         self._unread += 1
         if self._each and self._unread >= every:
             self._check(sent if every == 1 else f"{self._unread} calls, the last one: {sent}", (answer,))
@@ -309,7 +312,7 @@ class Refusals:
     def finish(self, backup: Backup | None = None) -> None:
         """The reading at the end, and that the backup taken last before the refusals still restores."""
         if self._unread:
-            self._check(f"{self._unread} calls that were refused", tuple(self._sent[-2:]))
+            self._check(f"{self._unread} calls that were refused", tuple(self._last))
         if backup is None:
             return
         self.survives_a_start(backup)
@@ -335,7 +338,7 @@ class Refusals:
         after = read(self._client)
         for backup, leaves in taken_up:
             if leaves and agree(leaves, backup.at.values, after.values) and self._keeps_over_a_start(backup):
-                sent = f"{len(self._sent)} calls that were refused, then one more start"
+                sent = f"{self._count} calls that were refused, then one more start"
                 settle(taken_up_late(self._clause, sent, len(leaves), after))
         self._before = after
 
@@ -356,7 +359,7 @@ class Refusals:
             fresh = take_backup(self._client, backup.password)
             control = restore_accepted(self._client, fresh, "RESTORE-8")
             come_back(self._client, registered=self._registered)
-            settle(lost(self._clause, len(self._sent), (answer, control)))
+            settle(lost(self._clause, self._count, (answer, control)))
         come_back(self._client, registered=self._registered)
 
     def _again(self, sent: str, call: Callable[[], Answer], first: Answer) -> Answer:

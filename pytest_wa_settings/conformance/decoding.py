@@ -21,6 +21,7 @@ _SURELY_HEX = 32
 _MOST_OFFSETS = 512
 _MOST_VIEWS = 4000
 _MOST_BYTES = 4_000_000
+_MOST_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def views(text: str, depth: int = 3) -> Iterator[tuple[str, bytes]]:
     """Everything that can be read out of `text` without a key, as (how, bytes): clause BACKUP-4.
 
     Undoes base64, base64url, hex, percent, UTF-16, gzip, zlib and deflate, nested `depth` deep, at every
-    place and alignment where such an encoding could begin. Bounded in number and size.
+    place and alignment where such an encoding could begin. Bounded in number and size: of a text of more
+    than two megabytes the first and the last one are undone.
     """
     queue: list[tuple[str, bytes, int]] = [("as it is", text.encode("utf-8", "surrogatepass"), 0)]
     seen = {queue[0][1]}
@@ -184,11 +186,15 @@ def views(text: str, depth: int = 3) -> Iterator[tuple[str, bytes]]:
         yield how, raw
         if level == depth:
             continue
-        for name, inner in _undo(raw):
+        for name, inner in _undo(_ends(raw)):
             if len(inner) >= 8 and inner not in seen:
                 seen.add(inner)
                 budget -= len(inner)
                 queue.append((name if level == 0 else f"{how}, then {name}", inner, level + 1))
+
+
+def _ends(raw: bytes) -> bytes:
+    return raw if len(raw) <= 2 * _MOST_AT_ONCE else raw[:_MOST_AT_ONCE] + raw[-_MOST_AT_ONCE:]
 
 
 def _undo(raw: bytes) -> Iterator[tuple[str, bytes]]:

@@ -24,6 +24,8 @@ def came(answer: Answer) -> str:
     """An answer in a few words, without anything secret."""
     if not answer.answered:
         return f"no answer ({answer.failure})"
+    if answer.failure:
+        return f"HTTP {answer.status}, and then {answer.failure}"
     body = answer.body
     if body is MISSING:
         shape = (

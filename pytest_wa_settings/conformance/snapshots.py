@@ -56,7 +56,7 @@ def read(client: Client) -> Snapshot:
         if resource in skipped:
             continue
         answer = client.ask("GET", path)
-        answers.append(answer)
+        answers.append(_light(answer))
         content = _member(answer.body, members)
         if not answer.ok or content is None:
             unread[resource] = answer.failure or f"{path} answered {answer.status}"
@@ -67,7 +67,7 @@ def read(client: Client) -> Snapshot:
     for resource, reader in (("providers", _read_providers), ("photo", _read_photo)):
         if resource not in skipped:
             answer, found = reader(client)
-            answers.append(answer)
+            answers.append(_light(answer))
             values.update(found)
             if not found and answer.status in (404, 405, 501) and resource == "providers":
                 skipped.add(resource)
@@ -75,8 +75,8 @@ def read(client: Client) -> Snapshot:
     statuses = set(gateway_statuses(health))
     registered = None if not statuses else "unregistered" not in statuses
     serving = health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"}))
-    kept = tuple(_light(answer) for answer in (*answers, health))
-    return Snapshot(values, unread, serving, registered, client.number(), kept)
+    answers.append(_light(health))
+    return Snapshot(values, unread, serving, registered, client.number(), tuple(answers))
 
 
 def _light(answer: Answer) -> Answer:

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 
 import h11
 
-from .limits import MAX_BODY, MAX_HEAD, MAX_INTERIM, Budget, Failure, broken, closed, tls_failure
+from .limits import (
+    MAX_BODY,
+    MAX_ERROR_BODY,
+    MAX_HEAD,
+    MAX_INTERIM,
+    Budget,
+    Failure,
+    broken,
+    closed,
+    tls_failure,
+)
 from .sockets import Target, open_socket
 from .tls import explain
 
@@ -217,6 +227,9 @@ class Connection:
             event = self._http.next_event()
             if isinstance(event, h11.Data):
                 head.body += event.data
+                if head.status >= 300 and len(head.body) >= MAX_ERROR_BODY:
+                    del head.body[MAX_ERROR_BODY:]
+                    return
                 if len(head.body) > MAX_BODY:
                     raise broken(f"its body is longer than {MAX_BODY // 2**20} MiB")
             elif event is h11.NEED_DATA:

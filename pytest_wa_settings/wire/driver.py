@@ -42,9 +42,9 @@ class Driver(Calls):
 
     `base_url` may have a path prefix. `token` is a fixed token, used instead of logging in. `headers` go with
     every request (a gateway's key, say), `proxy` is an http:// address. `timeout` bounds each whole answer in
-    seconds; one that really moves megabytes may take five times as long. A body ends at 64 MiB. Redirects are
-    not followed, cookies not kept, the environment's proxies not used. Raises WireError for what cannot be
-    sent at all, and for nothing that a client does.
+    seconds; one that really moves megabytes may take five times as long. A body ends at 16 MiB; one outside
+    2xx is read no further than 1 MiB. Redirects are not followed, cookies not kept, the environment's proxies
+    not used. Raises WireError for what cannot be sent at all, and for nothing that a client does.
     """
 
     def __init__(

@@ -6,7 +6,9 @@ import time
 
 import httpx
 
-MAX_BODY = 64 * 2**20
+MAX_BODY = 16 * 2**20
+MAX_ERROR_BODY = 2**20
+"""So much is read of an answer outside 2xx: nobody writes a longer error, and a suite keeps many of them."""
 MAX_HEAD = 64 * 2**10
 MAX_INTERIM = 100
 STRETCH = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import deque
 from itertools import islice
@@ -12,6 +13,7 @@ from .values import Exchange
 
 KEEP = 20_000
 KEEP_CHARACTERS = 48 * 2**20
+COLLECT_AFTER = 24 * 2**20
 
 
 class Recorder:
@@ -24,6 +26,7 @@ class Recorder:
         self._characters = 0
         self._number = 0
         self._count = 0
+        self._received = 0
         self._scrubber = Scrubber()
         self.redact = Redactor(self._scrubber)
 
@@ -70,6 +73,20 @@ class Recorder:
             self._characters += _size(exchange)
             while len(self._kept) > self._keep or self._characters > KEEP_CHARACTERS:
                 self._characters -= _size(self._kept.popleft())
+
+    def received(self, size: int) -> None:
+        """Notes that an answer of so many bytes came; lets go of earlier ones once they are many.
+
+        Exceptions keep the frames that they went through, and so the answers in them, until the garbage
+        collector comes: it counts objects, and a few long answers are few objects.
+        """
+        with self._lock:
+            self._received += size
+            due = self._received > COLLECT_AFTER
+            if due:
+                self._received = 0
+        if due:
+            gc.collect()
 
 
 def _size(exchange: Exchange) -> int:

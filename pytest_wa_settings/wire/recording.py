@@ -49,6 +49,7 @@ class Recording:
         except Failure as caught:
             failure, status, headers, content = caught, caught.status, caught.headers, b""
         seconds = time.perf_counter() - clock
+        self.recorder.received(len(content))
         texts = tuple((_text(name), _text(value)) for name, value in headers)
         parsed = parse_json(content)
         for secret in secrets_in(parsed):

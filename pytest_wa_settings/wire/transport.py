@@ -135,6 +135,8 @@ class BoundedTransport(httpx.BaseTransport):
             self._connection = connection
         else:
             connection.close()
+        content = bytes(head.body)
+        head.body.clear()  # it may be long, and is held until the whole exchange is over
         return httpx.Response(
-            head.status, headers=head.headers, stream=httpx.ByteStream(bytes(head.body)), request=request
+            head.status, headers=head.headers, stream=httpx.ByteStream(content), request=request
         )

@@ -177,21 +177,28 @@ def test_an_endless_body_ends_at_the_limit_in_bounded_memory(serve, drive):
     got = driver.health()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert got.failure == "broken answer: its body is longer than 64 MiB"
-    assert peak < 150 * 2**20
+    assert got.failure == "broken answer: its body is longer than 16 MiB"
+    assert peak < 40 * 2**20
+
+
+@pytest.mark.parametrize("headers", [b"", b"Content-Length: 10000000\r\n"])
+def test_an_error_is_not_read_beyond_a_megabyte(serve, drive, headers):
+    head = b"HTTP/1.1 500 No\r\n" + headers + b"\r\n"
+    got = drive(serve(flood(head, b"x" * 2**20)), timeout=30).health()
+    assert (got.status, got.failure, len(got.content)) == (500, None, 2**20)
 
 
 def test_a_body_of_2_gb_announced_is_not_waited_for(serve, drive):
     handler = flood(HEAD + b"Content-Length: 2147483648\r\n\r\n", b"x" * 2**20)
     assert (
-        drive(serve(handler), timeout=30).health().failure == "broken answer: its body is longer than 64 MiB"
+        drive(serve(handler), timeout=30).health().failure == "broken answer: its body is longer than 16 MiB"
     )
 
 
 def test_a_gzip_bomb_is_not_unpacked(serve, drive):
     bomb = gzip.compress(b"\0" * (100 * 2**20))
     driver = drive(serve(once(answer(bomb, "200 OK", "Content-Encoding: gzip"))))
-    assert driver.health().failure == "broken answer: it unpacks to more than 64 MiB"
+    assert driver.health().failure == "broken answer: it unpacks to more than 16 MiB"
 
 
 def test_a_gzipped_answer_that_was_not_asked_for_is_read_all_the_same(scripted, drive):

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -87,3 +88,16 @@ def test_the_curl_line_sends_the_same_request_again(scripted, drive, recorder, b
         assert part in second
     sent = json.loads(second.split(b"\r\n\r\n", 1)[1])
     assert sent == ({**body, "data": "d" * 100} if body and "data" in body else body)
+
+
+def test_what_only_the_garbage_collector_finds_is_let_go_of_after_long_answers():
+    class Frame:
+        pass
+
+    frame = Frame()
+    frame.itself, there = frame, weakref.ref(frame)
+    del frame
+    recorder = Recorder()
+    for _ in range(3):
+        recorder.received(10 * 2**20)
+    assert there() is None

@@ -194,7 +194,7 @@ def never_the_primary_master(stage: Stage) -> str:
     )
 
 
-@hostile(ANY, never_passes=(), limit=60.0)
+@hostile(ANY, never_passes=(), spares=("BACKUP-2",), limit=60.0)
 def health_that_flaps(stage: Stage) -> str:
     """Another state at every look."""
     states = ("connected", "connecting", "disconnected", "uninitialized", "unregistered")
@@ -322,15 +322,27 @@ def backup_of_nothing(stage: Stage) -> str:
     )
 
 
-@hostile(ANY, never_passes=(), limit=60.0)
+class Huge(Core):
+    """Its backups are longer than anyone can want."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def seal(self, password: str, plain: bytes) -> str:
+        return super().seal(password, plain) + "=" * self.size
+
+
+@hostile(r"BACKUP-1 fails .*longer than 16 MiB", limit=60.0, whole=True)
 def backup_of_forty_megabytes(stage: Stage) -> str:
-    """`data` is longer than anyone can want."""
+    """`data` is longer than anything that is read."""
+    return stage.production(Huge(40_000_000))
 
-    class Huge(Core):
-        def seal(self, password: str, plain: bytes) -> str:
-            return super().seal(password, plain) + "=" * 40_000_000
 
-    return stage.production(Huge())
+@hostile(ANY, never_passes=(), limit=60.0, whole=True)
+def backup_of_sixteen_megabytes(stage: Stage) -> str:
+    """`data` is nearly as long."""
+    return stage.production(Huge(16_000_000))
 
 
 @hostile("BACKUP-4 fails", never_passes=(), fails=("BACKUP-4",))
