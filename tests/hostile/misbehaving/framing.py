@@ -10,7 +10,7 @@ from .stage import Stage, always, hostile, plain, read_request
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 BROKEN = r"not as a WhatsApp Business API client: it breaks the rules of HTTP"
-LONG = r"not as a WhatsApp Business API client: .*(longer|more) than 16"
+LONG = r"not as a WhatsApp Business API client: .*(longer than 64 KiB|(longer|more) than 16 MiB)"
 
 
 def flood(stage: Stage, first: bytes, piece: bytes) -> str:
