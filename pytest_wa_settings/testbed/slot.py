@@ -196,29 +196,40 @@ class Slot:
 
     def put_back(self) -> list[str]:
         """Puts a registered client back as it was before the run; returns lines for the terminal."""
-        lines = []
+        lines: list[str] = []
         try:
             if self.client.touched and self.safety is not None:
                 lines = self._restore_safety()
-            elif self.safety is not None:
-                self.safety.remove()
-                self.safety = None
             if self.keepsake is not None and self.client.serves(True):
                 lines += self._set_back(self.keepsake)
+            if self.safety is not None:
+                if self.client.touched:
+                    lines.append(f"{self.client.name} was put back as it was before the run")
+                self._let_go_of_safety()
         except (KeyboardInterrupt, SystemExit):
             lines += self.last_words("the run was ended meanwhile")
         self.keepsake = None
         return lines
 
+    def _let_go_of_safety(self) -> None:
+        if self.safety is not None:
+            self.safety.remove()
+        self.safety, self.client.touched = None, False
+
     def _set_back(self, keepsake: Keepsake) -> list[str]:
+        """Reads whether it is as before, sets again what is not, and tells of what cannot be."""
         left = ", ".join(keepsake.put_back(self.client))
         if not left:
             return []
         if self._reset_instead():
+            self._let_go_of_safety()
             return [f"{self.client.name} was reset, as this could not be set back: {left}"]
+        if self.safety is not None:
+            return self.last_words(f"this reads otherwise than before: {left}")
         return [f"{self.client.name}: not as before the run: {left}"]
 
     def _restore_safety(self) -> list[str]:
+        """Restores the safety backup, or resets the client; returns lines only where that was not to be."""
         assert self.safety is not None
         client = self.client
         try:
@@ -232,9 +243,7 @@ class Slot:
             kept = f"its backup from before the run is kept in {self.safety.path}"
             self.safety, client.touched = None, False
             return [f"{words}; {kept}"]
-        self.safety.remove()
-        self.safety, client.touched = None, False
-        return [f"{client.name} was put back as it was before the run"]
+        return []
 
     def _serve_for_put_back(self) -> None:
         """Makes it take a restore, in whatever state; raises NotBack."""

@@ -22,6 +22,7 @@ class FakeClient:
     Attributes:
         after_restore: `stops` until it is started, `blinks` for a moment, or `stays` up.
         scripted: replies to give first, by `METHOD /path`.
+        stuck: settings that read so, whatever is set or restored.
         down: every connection is dropped without an answer.
         factory: it has its factory password, and wants another at the first login.
     """
@@ -43,6 +44,7 @@ class FakeClient:
         self.seen: list[str] = []
         self.restored: list[str] = []
         self.logins: list[str] = []
+        self.stuck: dict[str, Any] = {}
         self.down = False
         self._count = 0
         self._lock = threading.Lock()
@@ -135,7 +137,7 @@ class FakeClient:
             return 200, {"health": self._health(), "meta": {"version": "v2.57.2"}}, {}
         if call == "GET /v1/settings/application":
             extra = {"wa_id": self.number} if self.registered and self.number else {}
-            return 200, {"settings": {"application": {**self.settings, **extra}}}, {}
+            return 200, {"settings": {"application": {**self.settings, **extra, **self.stuck}}}, {}
         if call == "PATCH /v1/settings/application":
             self.settings.update(body)
             return 200, {}, {}

@@ -347,6 +347,37 @@ def test_settings_that_a_merging_restore_leaves_are_set_back(fake: Fake, declare
     assert one.settings.get("on_call_pager", "") == ""
 
 
+def test_a_client_that_reads_otherwise_after_it_was_put_back_is_the_last_word(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+    one.stuck = {"heartbeat_interval": 9, "requests": 17}
+    lines = testbed.close()
+    (file,) = safety_files(state_home)
+    assert lines[0] == (
+        "client 1 could not be put back as it was before the run: "
+        "this reads otherwise than before: settings (heartbeat_interval)"
+    )
+    assert str(file) in lines[1]
+    assert "curl" in lines[3]
+    assert not any("was put back" in line for line in lines)
+
+
+def test_a_member_that_no_documentation_lists_may_read_otherwise(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    one.stuck = {"requests": 1}
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+    one.stuck = {"requests": 17}
+    assert testbed.close() == ["client 1 was put back as it was before the run"]
+
+
 def test_without_restores_only_settings_are_set_back(fake: Fake, declare: Declare, state_home: Path) -> None:
     one = fake()
     testbed = declare(one, may_restore=False)
