@@ -212,11 +212,12 @@ def serve_network(arguments: argparse.Namespace) -> int:
         run_network(listener, None, ready)
 
     child = fork(work, frozenset({listener.fileno()}))
+    port = listener.getsockname()[1]
     listener.close()
     loop.add(child)
     try:
         loop.await_child(child)
-        Log("info").info("network listening", port=arguments.port)
+        Log("info").info("network listening", port=port)
         while loop.children and not loop.ended:
             loop.turn(None)
     finally:

@@ -41,8 +41,8 @@ def test_nothing_is_left_at_the_end(tmp_path: Path, engine: Any) -> None:
 
 
 def test_nothing_is_left_after_a_failure(tmp_path: Path, engine: Any) -> None:
-    outcome = run(tmp_path, "docker:mutant=restore-answers-with-204", "-x", "-k", "answers_200_with_null")
-    assert outcome.verdicts("not tested", "not applicable", "pass") == {"RESTORE-1": "fail"}
+    outcome = run(tmp_path, "docker:mutant=backup-answers-201", "-x", "-k", "client_gives_a_backup")
+    assert outcome.verdicts("not tested", "not applicable", "pass") == {"BACKUP-1": "fail"}
     assert owned_by(engine, outcome.pid) == []
 
 

@@ -49,8 +49,8 @@ def test_a_mutant_is_caught_in_a_container(tmp_path: Path, mutant: str, clause: 
 
 
 def test_a_red_clause_has_the_log_of_its_container(tmp_path: Path) -> None:
-    outcome = run(tmp_path, "docker:mutant=restore-answers-with-201", *FEW, "-k", "answers_200_with_null")
-    (finding,) = outcome.clause("RESTORE-1")["findings"]
+    outcome = run(tmp_path, "docker:mutant=backup-answers-201", "-k", "client_gives_a_backup")
+    (finding,) = outcome.clause("BACKUP-1")["findings"]
     (log,) = finding["logs"].values()
     assert '"event": "serving"' in log
     assert "logged last" in outcome.terminal

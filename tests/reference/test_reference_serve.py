@@ -190,3 +190,25 @@ def test_a_temporary_state_is_kept_only_where_a_restore_stopped_the_app(
     served.end()
     assert folder.exists() is restored
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_what_is_restarted_outside_ends_whatever_its_policy_says(serve: Any) -> None:
+    served = serve("--register", "15551234567", "--restart-policy", "always", "--restarted-outside")
+    backup = served.http.post("/v1/settings/backup", json={"password": PASSWORD}).json()
+    body = {"password": PASSWORD, "data": backup["settings"]["data"]}
+    assert served.http.post("/v1/settings/restore", json=body).status_code == 200
+    assert served.process.wait(10) == 0
+
+
+def test_a_network_alone_serves_its_contacts_until_it_is_told_to_end() -> None:
+    command = [*COMMAND, "network", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            port = json.loads(process.stderr.readline())["port"]
+            view = httpx.get(f"http://127.0.0.1:{port}/contacts/15550100001", trust_env=False).json()
+            assert view["wa_id"] == "15550100001"
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
