@@ -17,9 +17,10 @@ from typing import Any
 
 from pytest_wa_settings.testbed.address import Managed
 from pytest_wa_settings.testbed.base import Policy, Settings
+from pytest_wa_settings.testbed.box import Box, EngineError, last_line
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer
-from pytest_wa_settings.testbed.engine import LOOPBACK, Box, Engine, EngineError, Wanted, last_line
+from pytest_wa_settings.testbed.engine import LOOPBACK, Engine, Wanted
 from pytest_wa_settings.testbed.errors import NotBack, UsageError
 from pytest_wa_settings.testbed.image import built_image, need_image
 from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
@@ -252,7 +253,8 @@ class ContainerTestbed(ManagedTestbed):
             if len(self._to_keep) <= _MOST_KEPT:
                 return
             name = self._to_keep.pop(0)
-        self._gone[name] = hands.submit(self._remove, self._lives.pop(name))
+        with suppress(RuntimeError):  # at the end, when all goes at once, the hands take nothing more
+            self._gone[name] = hands.submit(self._remove, self._lives.pop(name))
 
     def _remove(self, life: BoxLife) -> str:
         """Removes a client's container and volume; returns the container's last log."""

@@ -18,7 +18,8 @@ from typing import Any
 
 from docker import errors
 
-from pytest_wa_settings.testbed.engine import FAULTS, Engine, EngineError, explained, told
+from pytest_wa_settings.testbed.box import FAULTS, EngineError, explained, told
+from pytest_wa_settings.testbed.engine import Engine
 
 BASE = "python:3.12-slim"
 REPOSITORY = "pytest-wa-settings-reference"

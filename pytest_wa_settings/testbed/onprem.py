@@ -13,10 +13,11 @@ from pytest_wa_settings.testbed import health as states
 from pytest_wa_settings.testbed.accounts import FACTORY_PASSWORD
 from pytest_wa_settings.testbed.address import Managed
 from pytest_wa_settings.testbed.base import STATES, Need, Policy, Settings, Setup, State
+from pytest_wa_settings.testbed.box import Box, EngineError, Seen
 from pytest_wa_settings.testbed.client import APPLICATION, Client
 from pytest_wa_settings.testbed.consumer import Consumer
 from pytest_wa_settings.testbed.containers import ContainerTestbed, awaited, shakes_hands
-from pytest_wa_settings.testbed.engine import LOOPBACK, Box, Engine, EngineError, Seen, Wanted
+from pytest_wa_settings.testbed.engine import LOOPBACK, Engine, Wanted
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable
 from pytest_wa_settings.testbed.image import built_image, need_image
 from pytest_wa_settings.testbed.life import Life

@@ -88,7 +88,7 @@ def test_a_container_that_ends_at_once_is_quoted(tmp_path: Path, engine: Any) ->
 def test_what_docker_says_is_understood(said: str, problem: str, remedy: str) -> None:
     from docker.errors import APIError
 
-    from pytest_wa_settings.testbed.engine import explained
+    from pytest_wa_settings.testbed.box import explained
 
     error = explained(APIError("500 Server Error", explanation=said), "start a container")
     assert error.problem.startswith(problem)

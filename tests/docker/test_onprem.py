@@ -9,7 +9,7 @@ import pytest
 from suite import run, until
 
 from pytest_wa_settings.testbed import Client, Need, Settings, Testbed, open_testbed
-from pytest_wa_settings.testbed.engine import Box
+from pytest_wa_settings.testbed.box import Box
 from pytest_wa_settings.testbed.onprem import OnpremTestbed, StackLife
 
 PASSWORD = "backup-password-1A"
