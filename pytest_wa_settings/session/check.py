@@ -7,21 +7,30 @@ from typing import Any
 
 from pytest_wa_settings.session.options import Options
 from pytest_wa_settings.session.run import Run
-from pytest_wa_settings.testbed import Testbed, TestbedError
-from pytest_wa_settings.verdicts.catalog import load_catalog
+from pytest_wa_settings.testbed import Need, Testbed, TestbedError
+from pytest_wa_settings.testbed.base import STATES
+from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
 from pytest_wa_settings.verdicts.entries import told
-from pytest_wa_settings.verdicts.plan import Ground, clause_lines, plan, plan_lines
+from pytest_wa_settings.verdicts.plan import Ground, clause_lines, lack_lines, plan, plan_lines
 
 
 def ground_of(testbed: Testbed) -> Ground:
     """What a plan is made from, whether the testbed is open or not."""
-    return Ground(testbed.offers(), testbed.reaches_receiver, testbed.profile)
+    whys = {state: testbed.why_not(Need(state)) for state in STATES} if testbed.managed else {}
+    lacks: dict[str, str] = {state: why for state, why in whys.items() if why is not None}
+    return Ground(testbed.offers(), testbed.reaches_receiver, testbed.profile, lacks)
 
 
 def plan_of(testbed: Testbed) -> list[str]:
     """The plan of a run on it: which clients serve how many clauses, and what is done to each."""
     ground = ground_of(testbed)
     return plan_lines(plan(load_catalog(), ground), ground)
+
+
+def untested_of(testbed: Testbed, catalog: Catalog) -> list[str]:
+    """What a run on it will, or may, leave untested, and what to add."""
+    ground = ground_of(testbed)
+    return lack_lines(plan(catalog, ground), ground)
 
 
 def check(options: Options, write: Callable[[str], None], *, hook: Any = None) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_wa_settings.session import terminal
-from pytest_wa_settings.session.check import plan_of
+from pytest_wa_settings.session.check import plan_of, untested_of
 from pytest_wa_settings.session.run import RUN, Run
 from pytest_wa_settings.session.running import Running
 from pytest_wa_settings.session.scheduling import keep_together
@@ -17,7 +17,6 @@ from pytest_wa_settings.session.several import split
 from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Ending, Verdict, run_verdict, worst_of
 from pytest_wa_settings.verdicts.entries import PlannedTest
-from pytest_wa_settings.verdicts.forecast import forecast
 from pytest_wa_settings.verdicts.ledger import Ledger
 from pytest_wa_settings.verdicts.report import RunFacts, build_report, merge_reports, write_report
 
@@ -66,7 +65,7 @@ class Leading:
         self._distributed = False
         self._worker_facts: list[dict[str, dict[str, Any]]] = []
         self._closing_lines: list[str] = []
-        self._forecast: list[str] = []
+        self._untested: list[str] = []
 
     # ------------------------------------------------------------------------------------- the start
 
@@ -80,7 +79,7 @@ class Leading:
         """Lets go of the client before workers begin: each has a testbed of its own."""
         for part in self.run.parts:
             if part.opened is not None:
-                self._forecast += forecast(self.catalog, part.profile, part.opened)
+                self._untested += untested_of(part.opened, self.catalog)
         terminal.name_tests_by_module(session.config)
         self._distributed = session.config.pluginmanager.has_plugin("dsession")
         if self._distributed:
@@ -93,7 +92,10 @@ class Leading:
 
     def pytest_report_header(self) -> list[str]:
         """What is tested, how, and what will not be; where nothing is run, what the plan would be."""
-        lines = terminal.header(self.run, self.catalog, list(dict.fromkeys(self._forecast)))
+        if self.dry:
+            for part in self.run.parts:
+                self._untested += untested_of(part.parse(), self.catalog)
+        lines = terminal.header(self.run, self.catalog, list(dict.fromkeys(self._untested)))
         lines += [f"cannot be tested: {reason}" for reason in self._broken_parts.values()]
         if self.dry:
             lines += [f"plan: {line}" for part in self.run.parts for line in plan_of(part.parse())]

@@ -46,7 +46,7 @@ def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
     lines.append(f"profile: {', '.join(profiles)}, seed: {run.options.seed}, examples: {run.examples}")
     if list(profiles) == ["backup"]:
         lines.append("nothing is restored or changed; with --wa-allow-restore the suite judges restores, too")
-    return lines + [f"will not be tested: {line}" for line in untested]
+    return lines + untested
 
 
 def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:

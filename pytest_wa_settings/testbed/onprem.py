@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from pytest_wa_settings.testbed import health as states
@@ -181,7 +182,9 @@ class OnpremTestbed(ContainerTestbed):
     def offers(self) -> tuple[Offer, ...]:
         """What a plan can build on."""
         offered: tuple[State, ...] = STATES if self._registers else ("unregistered",)
-        return tuple(offer for offer in super().offers() if offer.state in offered)
+        consumer = self._images.reference
+        found = (replace(offer, consumer=consumer) for offer in super().offers() if offer.state in offered)
+        return tuple(found)
 
     def preflight(self) -> list[str]:
         """Looks at the default client, and says what cannot be tested where none is registered."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_wa_settings.testbed.base import setup_text, version_key
@@ -16,16 +16,21 @@ _ORDER: tuple[Can, ...] = ("yes", "perhaps", "no")
 MESSAGES = 4
 """At most so many messages go to a test contact: two from the old machine, two from the new one."""
 _OF_MESSAGES = ("BACKUP-7", "BACKUP-8")
+_OF_A_STOP = ("BACKUP-3",)
 _RESTORE = "add may_restore = true to its entry (--wa-allow-restore for one given by its address)"
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What is declared: the clients, whether they reach a receiver of callbacks, and what is judged."""
+    """What is declared: the clients, whether they reach a receiver of callbacks, and what is judged.
+
+    `lacks`: by state, why the testbed itself starts no client of it, and what to do.
+    """
 
     offers: tuple[Offer, ...]
     webhook: bool
     profile: str
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def default(self) -> Offer | None:
@@ -82,7 +87,7 @@ def _not_in_profile(clause: Clause, ground: Ground) -> str:
 
 def _way(clause: Clause, needs: Sequence[str], ground: Ground) -> Step:
     """The clause, judged with what one of its alternatives asks for."""
-    served = [_serve(need, ground) for need in needs]
+    served = [_serve(need, clause, ground) for need in needs]
     if list(needs) == ["shards:N"]:
         served.append(_new_machine_of(served[0], ground))
     served.append(_may_be_restored_on(clause, [one for each in served for one in each.clients], ground))
@@ -108,7 +113,7 @@ def _may_be_restored_on(clause: Clause, clients: list[Offer], ground: Ground) ->
     return _Served(lack=f"nothing may be restored on {names}; {_RESTORE}")
 
 
-def _serve(need: str, ground: Ground) -> _Served:
+def _serve(need: str, clause: Clause, ground: Ground) -> _Served:
     kind, _, what = need.partition(":")
     if kind in ("registered", "unregistered"):
         return _of_state(kind, ground)
@@ -116,7 +121,9 @@ def _serve(need: str, ground: Ground) -> _Served:
         return _shards(what, ground)
     if kind == "version":
         return _two_versions(ground) if what == "A<B" else _older_than(what.lstrip("<"), ground)
-    return {"restart": _restart, "user": _user, "consumer": _consumer, "webhook": _webhook}[kind](ground)
+    if kind == "restart":
+        return _restart(clause, ground)
+    return {"user": _user, "consumer": _consumer, "webhook": _webhook}[kind](ground)
 
 
 def _of_state(state: str, ground: Ground) -> _Served:
@@ -124,16 +131,22 @@ def _of_state(state: str, ground: Ground) -> _Served:
     found = [one for one in ground.offers if one.state == state and one.setup == setup]
     if found:
         return _Served(tuple(found[:1]))
+    if state in ground.lacks:
+        return _Served(lack=ground.lacks[state])
     kind = setup_text(setup)
     return _Served(lack=f"no {state} client is declared; add one ({kind}) to clients.toml")
 
 
-def _restart(ground: Ground) -> _Served:
+def _restart(clause: Clause, ground: Ground) -> _Served:
     client = ground.default
-    if client is None or client.restart or client.managed:
+    if client is None or client.managed:
         return _Served()
     if ground.profile == "backup":
-        return _Served(doubt=f"nothing is restored, so {client.name} is not seen stopped; {_RESTORE}")
+        # Nothing stops then, so nothing has to be started again either.
+        lack = f"nothing is restored, so {client.name} is not seen stopped; {_RESTORE}"
+        return _Served(lack=lack) if clause.id in _OF_A_STOP else _Served()
+    if client.restart:
+        return _Served()
     if client.restart_policy == "no":
         return _Served(lack=f"nothing starts {client.name} again; add `restart` to its entry")
     if client.restart_policy is None:
@@ -223,6 +236,16 @@ def clause_lines(steps: Sequence[Step]) -> list[str]:
         told = "; ".join(part for part in (told, step.reason) if part)
         lines.append(f"{step.clause.id:<12} {step.clause.level:<6} {step.can:<7} {told}".rstrip())
     return lines
+
+
+def lack_lines(steps: Sequence[Step], ground: Ground) -> list[str]:
+    """One line a reason: clauses of the profile that will, or may, be left untested, and what to add."""
+    told: dict[str, list[str]] = {}
+    for step in steps:
+        if step.can != "yes" and ground.profile in step.clause.profiles:
+            what = "will not be tested" if step.can == "no" else "may be left untested"
+            told.setdefault(f"{what}: {{}}: {step.reason}", []).append(step.clause.id)
+    return [line.replace("{}", ", ".join(ids), 1) for line, ids in sorted(told.items(), reverse=True)]
 
 
 def plan_lines(steps: Sequence[Step], ground: Ground) -> list[str]:

@@ -172,3 +172,24 @@ def test_on_a_terminal_init_asks_what_it_does_not_know(
     assert (made.may_restore, made.restart) == (True, "docker restart wa")
     assert capsys.readouterr().out.count("]: ") >= 2
     assert stat.S_ISREG(file.stat().st_mode)
+
+
+def test_the_check_the_collection_and_the_header_say_what_the_run_then_leaves_untested(
+    run: Run, machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "clients.toml").write_text(entry(machine))
+    config = ("--wa-config", str(tmp_path / "clients.toml"))
+    checked = run("wa-settings", "check", "--config", str(tmp_path / "clients.toml")).stdout
+    foreseen = dict(re.findall(r"^([A-Z]+-\d+) +\w+ +(yes|perhaps|no)\b", checked, re.M))
+    done = run("pytest", *config, "--wa-examples", "1")
+    said = re.findall(r"^will not be tested: .*", done.stdout, re.M)
+    assert said
+    assert (
+        re.findall(r"^will not be tested: .*", run("pytest", "--collect-only", *config).stdout, re.M) == said
+    )
+    found = dict(re.findall(r"^([A-Z]+-\d+) +\w+ +(pass|fail|not tested|not in profile)", done.stdout, re.M))
+    assert {clause for clause, can in foreseen.items() if can == "yes"} == {
+        clause for clause, verdict in found.items() if verdict in ("pass", "fail")
+    }
+    untested = {clause for clause, verdict in found.items() if verdict == "not tested"}
+    assert untested == set(re.findall(r"[A-Z]+-\d+(?=, |: )", "\n".join(said)))

@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_wa_settings import testbed as room
 from pytest_wa_settings.session import options
+from pytest_wa_settings.testbed.offer import Offer
 from pytest_wa_settings.verdicts import catalog
 
 SECRET = "Gr4v!ty-and-tides"
@@ -23,6 +24,7 @@ SECRET = "Gr4v!ty-and-tides"
 @dataclass(frozen=True)
 class FakeExchange:
     number: int = 17
+    client: str = "fake"
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -89,6 +91,11 @@ class FakeTestbed:
         log("close", self.name)
         return ["the client was put back"]
 
+    reaches_receiver = True
+
+    def offers(self) -> tuple[Offer, ...]:
+        return (Offer("fake", may_restore=True, managed=self.managed),)
+
     def why_not(self, need: room.Need) -> str | None:
         return "add an unregistered client" if need.state == "unregistered" else None
 
@@ -113,6 +120,9 @@ class FakeTestbed:
 
     def warnings(self) -> list[str]:
         return []
+
+    def log_of(self, client: str) -> str | None:
+        return None
 
 
 def open_testbed(settings: room.Settings) -> FakeTestbed:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_wa_settings.testbed.offer import Offer
 from pytest_wa_settings.verdicts import load_catalog
-from pytest_wa_settings.verdicts.plan import Ground, Step, clause_lines, plan, plan_lines
+from pytest_wa_settings.verdicts.plan import Ground, Step, clause_lines, lack_lines, plan, plan_lines
 
 OLD = Offer(
     "old",
@@ -141,3 +141,38 @@ def test_every_clause_has_a_line_with_its_level() -> None:
     assert [line.split()[:2] for line in clause_lines(steps)] == [
         [clause.id, clause.level] for clause in load_catalog().judged("full")
     ]
+
+
+def lacks(*offers: Offer, **more: Any) -> list[str]:
+    where = ground(*offers, **more)
+    return lack_lines(plan(load_catalog(), where), where)
+
+
+def test_nothing_is_lacking_where_every_client_is_declared() -> None:
+    assert lacks(*ALL) == []
+
+
+def test_what_is_lacking_is_told_once_for_all_clauses_that_lack_it() -> None:
+    told = lacks(OLD)
+    assert "will not be tested: RESTORE-12: no unregistered client of a newer version" in "\n".join(told)
+    (line,) = (line for line in told if "RESTORE-9" in line)
+    assert line.startswith("will not be tested: BACKUP-2, ")
+    assert line.endswith("no unregistered client is declared; add one (a single instance) to clients.toml")
+
+
+def test_what_shows_only_while_the_run_goes_on_may_be_left_untested() -> None:
+    told = lacks(*(replace(one, restart=False, restart_policy=None) for one in ALL))
+    assert any(line.startswith("may be left untested: ") and "`restart`" in line for line in told)
+
+
+def test_clauses_outside_the_profile_are_not_lacking() -> None:
+    assert lacks(replace(OLD, may_restore=False), NEW, profile="backup") == [
+        "will not be tested: BACKUP-3: nothing is restored, so old is not seen stopped; "
+        "add may_restore = true to its entry (--wa-allow-restore for one given by its address)"
+    ]
+
+
+def test_a_testbed_tells_itself_why_it_starts_no_client_of_a_state() -> None:
+    offers = (replace(NEW, managed=True),)
+    steps = plan(load_catalog(), Ground(offers, True, "full", {"registered": "name its number"}))
+    assert {step.reason for step in steps if step.clause.id == "BACKUP-1"} == {"name its number"}
