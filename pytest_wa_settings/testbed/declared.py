@@ -22,7 +22,7 @@ from pytest_wa_settings.testbed.base import (
 )
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
-from pytest_wa_settings.testbed.entry import Entry
+from pytest_wa_settings.testbed.entry import Entry, shared
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
 from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
 from pytest_wa_settings.testbed.life import Budget
@@ -30,22 +30,11 @@ from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
 from pytest_wa_settings.testbed.safety import safety_folder
 from pytest_wa_settings.testbed.slot import Slot, slot_of
-from pytest_wa_settings.testbed.views import Views
+from pytest_wa_settings.testbed.surroundings import Surroundings
 from pytest_wa_settings.testbed.webhook import Receiver, ReceiverError
 from pytest_wa_settings.wire import Recorder, WireError
 
 TIMEOUT, READY_TIMEOUT = 30.0, 120.0
-
-
-def _one(entries: Sequence[Entry], key: str) -> Any:
-    """The value of a key that all clients of a testbed share, None if none has it; raises UsageError."""
-    values = {getattr(entry, key) for entry in entries} - {None}
-    if len(values) > 1:
-        raise UsageError(
-            f"the clients of one testbed have different values for {key}",
-            f"give them the same {key}, or a `testbed` name of their own",
-        )
-    return values.pop() if values else None
 
 
 class DeclaredTestbed(Testbed):
@@ -58,7 +47,7 @@ class DeclaredTestbed(Testbed):
         self.address = address
         self._entries = tuple(entries)
         self._settings = settings
-        profile = _one(entries, "profile")
+        profile = shared(entries, "profile")
         if profile is not None and profile not in PROFILES:
             raise UsageError("there is no such profile", f"give one of {', '.join(PROFILES)}")
         may_restore = any(entry.may_restore for entry in entries)
@@ -70,9 +59,7 @@ class DeclaredTestbed(Testbed):
         self.recorder = Recorder()
         self.contacts = tuple(dict.fromkeys(number for entry in entries for number in entry.contacts))
         self._slots: list[Slot] = []
-        self._views: dict[str, Consumer] = {}
-        self._consumer: Consumer | None = None
-        self._webhook: Receiver | None = None
+        self._around: Surroundings | None = None
         self._warnings: list[str] = []
         self._closing: list[str] | None = None
 
@@ -86,33 +73,15 @@ class DeclaredTestbed(Testbed):
                 self._slots.append(slot_of(entry, self, self._settings))
             for slot in self._slots:
                 slot.lock.take()
-            self._open_surroundings()
+            self._around = Surroundings(
+                self._slots, self._settings, contacts=self.contacts, timeout=self.timeout
+            )
         except (WireError, ReceiverError, ConsumerError) as error:
             self.close()
             raise TestbedError(error.problem, error.remedy) from None
         except BaseException:
             self.close()
             raise
-
-    def _open_surroundings(self) -> None:
-        for slot in self._slots:
-            address = slot.entry.consumer
-            if address and address not in self._views:
-                self._views[address] = Consumer(
-                    address, contacts=self.contacts, seed=self._settings.seed, timeout=self.timeout
-                )
-            supplied = None if address else self._settings.consumer_of(slot.client)
-            if supplied is not None:
-                slot.entry = replace(slot.entry, consumer=f"supplied:{slot.entry.name}")
-                self._views[f"supplied:{slot.entry.name}"] = supplied
-        views = list(self._views.values())
-        if views:
-            self._consumer = views[0] if len(views) == 1 else Views(views, self._view_of)
-        address = _one(self._entries, "webhook")
-        if address is not None:
-            self._webhook = Receiver(address, certificate=_one(self._entries, "webhook_cert"))
-        elif all(entry.on_loopback for entry in self._entries):
-            self._webhook = Receiver()
 
     # preflight
 
@@ -124,7 +93,8 @@ class DeclaredTestbed(Testbed):
             self.latency = max(self.latency, found.latency)
             self._warnings += found.warnings
             lines += found.lines
-        self._look_around()
+        if self._around is not None:
+            self._around.check()
         return lines + self._what_will_be_done()
 
     def look(self) -> tuple[list[str], list[TestbedError]]:
@@ -137,20 +107,11 @@ class DeclaredTestbed(Testbed):
             except TestbedError as error:
                 errors.append(error)
         try:
-            self._look_around()
+            if self._around is not None:
+                self._around.check()
         except TestbedError as error:
             errors.append(error)
         return lines, errors
-
-    def _look_around(self) -> None:
-        """Reads the consumer view, and opens the receiver; raises TestbedError."""
-        try:
-            if self._consumer is not None:
-                self._consumer.check()
-            if self._webhook is not None and any(entry.webhook for entry in self._entries):
-                self._webhook.start()
-        except (ConsumerError, ReceiverError) as error:
-            raise TestbedError(error.problem, error.remedy) from None
 
     def _look(self, slot: Slot) -> Found:
         """The preflight of one client, which fills in what was not declared."""
@@ -236,23 +197,16 @@ class DeclaredTestbed(Testbed):
     @property
     def consumer(self) -> Consumer | None:
         """The declared view; where there are several, each business is asked of its own."""
-        return self._consumer
+        return self._around.consumer if self._around else None
 
     def consumer_for(self, client: Client) -> Consumer | None:
         """The view that the client's own entry declares, else the one of the testbed."""
-        own = [slot.entry.consumer for slot in self._slots if slot.client is client and slot.entry.consumer]
-        return self._views[own[0]] if own else self._consumer
-
-    def _view_of(self, business: str) -> Consumer | None:
-        for slot in self._slots:
-            if slot.entry.consumer and slot.client.number() == business:
-                return self._views[slot.entry.consumer]
-        return None
+        return self._around.consumer_for(client) if self._around else None
 
     @property
     def webhook(self) -> Receiver | None:
         """A receiver at the declared address; on loopback where all clients are there."""
-        return self._webhook
+        return self._around.webhook if self._around else None
 
     @property
     def restores_left(self) -> int:
@@ -342,9 +296,8 @@ class DeclaredTestbed(Testbed):
                     self._put_all_back(self._closing)
             finally:
                 atexit.unregister(self._close_at_exit)
-                for surrounding in (self._consumer, *self._views.values(), self._webhook):
-                    if surrounding is not None:
-                        surrounding.close()
+                if self._around is not None:
+                    self._around.close()
                 for slot in self._slots:
                     slot.close()
         return self._closing

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_wa_settings.testbed.base import Policy, State
+from pytest_wa_settings.testbed.errors import UsageError
 
 MAX_RESTORES, MAX_RESTORES_WITH_RESET = 20, 200
 
@@ -62,3 +64,14 @@ def place_of(url: str) -> str:
     """A name for a client of which only the address is known: host, port and path prefix."""
     parts = urlsplit(url)
     return parts.netloc + parts.path.rstrip("/")
+
+
+def shared(entries: Sequence[Entry], key: str) -> Any:
+    """The value of a key that all clients of a testbed share, None if none has it; raises UsageError."""
+    values = {getattr(entry, key) for entry in entries} - {None}
+    if len(values) > 1:
+        raise UsageError(
+            f"the clients of one testbed have different values for {key}",
+            f"give them the same {key}, or a `testbed` name of their own",
+        )
+    return values.pop() if values else None
