@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -33,6 +33,7 @@ _LOOK_EVERY = 0.1
 _LONGEST_WAIT = 1.0
 """Seconds after which what Docker has not started again is started by hand: it waits longer each time."""
 _PAUSE = 0.1
+_KILLS, _KILLED_WITHIN = 3, 5.0
 
 
 class StackLife(Life):
@@ -43,7 +44,7 @@ class StackLife(Life):
 
     def __init__(self, web: Box, database: Box, cores: list[Box], volume: str, policy: Policy) -> None:
         self.web, self.database, self.cores, self.volume = web, database, cores, volume
-        self._hands = ThreadPoolExecutor(len(cores), thread_name_prefix="wa-cores")
+        self._hands = ThreadPoolExecutor(_KILLS * len(cores), thread_name_prefix="wa-cores")
         self._lock = threading.Lock()
         self._looked = 0.0
         self._seen: list[Seen] = []
@@ -84,9 +85,18 @@ class StackLife(Life):
             self._looked, self._down_since = 0.0, None
 
     def kill(self) -> None:
-        """`docker kill` for all masters and coreapps at once."""
+        """`docker kill` for all masters and coreapps at once.
+
+        Where one ends by itself just then and Docker starts it again, the engine waits for the end of that one,
+        too: what is not dead soon is killed once more.
+        """
         self._killed = True
-        self._all(Box.kill)
+        for _ in range(_KILLS):
+            wait([self._hands.submit(box.kill) for box in self.cores], _KILLED_WITHIN)
+            self._looked = 0.0
+            if not any(seen.running for seen in self._look()):
+                return
+        raise EngineError("a container does not end when it is killed", "look at the engine's log")
 
     def restart(self) -> None:
         """`docker restart` for all masters and coreapps."""

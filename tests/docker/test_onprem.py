@@ -71,6 +71,15 @@ def test_health_names_each_container_with_its_role(client: Client) -> None:
     assert {box_of(client, node).id for node in entries(client)} == {box.id for box in client.life.cores}
 
 
+def test_the_image_finds_each_of_its_roles_healthy(client: Client, engine: Any) -> None:
+    assert isinstance(client.life, StackLife)
+    for box in (client.life.web, *client.life.cores):
+        check = engine.api.inspect_container(box.id)["Config"]["Healthcheck"]["Test"][1:]
+        running = engine.api.exec_create(box.id, check)["Id"]
+        engine.api.exec_start(running)
+        assert engine.api.exec_inspect(running)["ExitCode"] == 0
+
+
 def test_the_coreapp_to_spare_steps_in_and_without_one_the_service_is_not_ready(client: Client) -> None:
     box_of(client, named(client, "coreapp")).kill()
     until(lambda: nodes(client) == WHOLE)
