@@ -87,8 +87,8 @@ class StackLife(Life):
     def kill(self) -> None:
         """`docker kill` for all masters and coreapps at once.
 
-        Where one ends by itself just then and Docker starts it again, the engine waits for the end of that one,
-        too: what is not dead soon is killed once more.
+        Where one ends by itself just then and Docker starts it again, the engine waits for the end of that
+        one, too: what is not dead soon is killed once more.
         """
         self._killed = True
         for _ in range(_KILLS):
