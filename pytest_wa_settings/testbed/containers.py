@@ -49,6 +49,15 @@ class BoxLife(Life):
         self.box = box
         self.volume = volume
 
+    @property
+    def boxes(self) -> list[Box]:
+        """All of its containers."""
+        return [self.box]
+
+    def log(self) -> str:
+        """The last lines that it wrote."""
+        return self.box.log()
+
     def running(self) -> bool:
         """Whether its container runs."""
         return self.box.look().running
@@ -185,7 +194,7 @@ class ContainerTestbed(ManagedTestbed):
         found: list[str] = []
         for name, life in self._lives.items():
             with suppress(EngineError):
-                found.append(f"{name} is kept: container {life.box.name}, {life.url() or 'not running'}")
+                found.append(f"{name} is kept: container {life.boxes[0].name}, {life.url() or 'not running'}")
         return [*found, "`wa-settings clean` removes what is kept"] if found else []
 
     # clients
@@ -258,10 +267,11 @@ class ContainerTestbed(ManagedTestbed):
 
     def _remove(self, life: BoxLife) -> str:
         """Removes a client's container and volume; returns the container's last log."""
-        log = life.box.log()
+        log = str(life.log())
         # What cannot be removed now is tried again, and told, at the end.
         with suppress(EngineError):
-            life.box.remove()
+            for box in life.boxes:
+                box.remove()
             if life.volume is not None and self._engine is not None:
                 self._engine.remove_volume(life.volume)
         return log
@@ -272,7 +282,7 @@ class ContainerTestbed(ManagedTestbed):
         if gone is not None:
             with suppress(CancelledError, TimeoutError):
                 return gone.result(self.timeout)
-        return None if life is None else life.box.log()
+        return None if life is None else life.log()
 
 
 def awaited(box: Box, inner: int, limit: float, answers: Any) -> int:

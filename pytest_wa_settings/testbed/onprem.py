@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_wa_settings.testbed import health as states
 from pytest_wa_settings.testbed.accounts import FACTORY_PASSWORD
@@ -34,6 +33,7 @@ _LONGEST_WAIT = 1.0
 """Seconds after which what Docker has not started again is started by hand: it waits longer each time."""
 _PAUSE = 0.1
 _KILLS, _KILLED_WITHIN = 3, 5.0
+_Done = TypeVar("_Done")
 
 
 class StackLife(Life):
@@ -44,7 +44,6 @@ class StackLife(Life):
 
     def __init__(self, web: Box, database: Box, cores: list[Box], volume: str, policy: Policy) -> None:
         self.web, self.database, self.cores, self.volume = web, database, cores, volume
-        self._hands = ThreadPoolExecutor(_KILLS * len(cores), thread_name_prefix="wa-cores")
         self._lock = threading.Lock()
         self._looked = 0.0
         self._seen: list[Seen] = []
@@ -69,7 +68,7 @@ class StackLife(Life):
         with self._lock:
             now = time.monotonic()
             if now - self._looked > _LOOK_EVERY:
-                self._seen = list(self._hands.map(Box.look, self.cores))
+                self._seen = self._all(Box.look, self.cores)
                 self._looked = time.monotonic()
                 self._hasten(self._looked)
             return self._seen
@@ -81,7 +80,7 @@ class StackLife(Life):
         elif self._down_since is None:
             self._down_since = now
         elif now - self._down_since > _LONGEST_WAIT:
-            list(self._hands.map(Box.restart, late))
+            self._all(Box.restart, late)
             self._looked, self._down_since = 0.0, None
 
     def kill(self) -> None:
@@ -92,7 +91,9 @@ class StackLife(Life):
         """
         self._killed = True
         for _ in range(_KILLS):
-            wait([self._hands.submit(box.kill) for box in self.cores], _KILLED_WITHIN)
+            hands = ThreadPoolExecutor(len(self.cores))
+            wait([hands.submit(box.kill) for box in self.cores], _KILLED_WITHIN)
+            hands.shutdown(wait=False)
             self._looked = 0.0
             if not any(seen.running for seen in self._look()):
                 return
@@ -101,15 +102,17 @@ class StackLife(Life):
     def restart(self) -> None:
         """`docker restart` for all masters and coreapps."""
         try:
-            self._all(Box.restart)
+            with self._lock:
+                self._all(Box.restart, self.cores)
+                self._looked = 0.0
             self._killed = False
         except EngineError as error:
             raise NotBack(f"the client does not start: {error.problem}", error.remedy) from None
 
-    def _all(self, act: Callable[[Box], None]) -> None:
-        with self._lock:
-            list(self._hands.map(act, self.cores))
-            self._looked = 0.0
+    @staticmethod
+    def _all(act: Callable[[Box], _Done], boxes: list[Box]) -> list[_Done]:
+        with ThreadPoolExecutor(len(boxes)) as hands:
+            return list(hands.map(act, boxes))
 
     def url(self) -> str | None:
         """Where its web is now; None while it is down."""
@@ -119,10 +122,6 @@ class StackLife(Life):
     def log(self) -> str:
         """The last lines of all of its containers but the database."""
         return "\n".join(f"{box.name}:\n{box.log()}" for box in self.boxes[:-1])
-
-    def close(self) -> None:
-        """Lets its threads go."""
-        self._hands.shutdown(wait=False)
 
 
 class OnpremTestbed(ContainerTestbed):
@@ -341,18 +340,6 @@ class OnpremTestbed(ContainerTestbed):
             driver.close()
         client.touched = client.killed = False
         return True
-
-    def _remove(self, life: Any) -> str:
-        """Removes a client's containers and volume; returns their last logs."""
-        log = str(life.log())
-        # What cannot be removed now is tried again, and told, at the end.
-        with suppress(EngineError):
-            for box in life.boxes:
-                box.remove()
-            if self._engine is not None:
-                self._engine.remove_volume(life.volume)
-        life.close()
-        return log
 
 
 def _is_up(driver: Driver) -> bool:

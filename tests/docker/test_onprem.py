@@ -71,6 +71,12 @@ def test_health_names_each_container_with_its_role(client: Client) -> None:
     assert {box_of(client, node).id for node in entries(client)} == {box.id for box in client.life.cores}
 
 
+def test_the_log_of_a_client_is_that_of_all_its_nodes(testbed: Testbed, client: Client) -> None:
+    log = testbed.log_of(client.name)
+    assert log is not None
+    assert log.count('"event": "serving"') >= 6
+
+
 def test_the_image_finds_each_of_its_roles_healthy(client: Client, engine: Any) -> None:
     assert isinstance(client.life, StackLife)
     for box in (client.life.web, *client.life.cores):
