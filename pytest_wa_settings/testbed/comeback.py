@@ -49,6 +49,7 @@ def _existing_app_stops(client: Client) -> None:
         return
     if client.restart_policy in _SEES_TO_ITSELF:
         left = max(0.0, client.testbed.ready_timeout - (time.monotonic() - began))
+        left = min(left, client.life.policy_within or left)
         if not down or _returns(client, left):
             return
     client.start_again()

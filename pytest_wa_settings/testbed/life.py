@@ -10,12 +10,14 @@ class Life(ABC):
     """The power that the testbed has over one client's process.
 
     `can_restart`: it can be started again. `can_kill`: it can be ended at any moment, as by SIGKILL.
-    `can_reset`: it can be put back to the state it was declared in.
+    `can_reset`: it can be put back to the state it was declared in. `policy_within`: seconds that its restart
+    policy is given to bring it back, before it is started by hand; None: all the time that a start may take.
     """
 
     can_restart: bool = False
     can_kill: bool = False
     can_reset: bool = False
+    policy_within: float | None = None
 
     def running(self) -> bool | None:
         """Whether its process runs; None where only its answers can tell."""
