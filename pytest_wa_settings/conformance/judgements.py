@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 
 from pytest_wa_settings.conformance.decoding import readable_in
@@ -12,6 +13,7 @@ from pytest_wa_settings.verdicts import Finding, FindingError
 from pytest_wa_settings.wire import MISSING, Answer
 
 _MOST_DIFFERENCES = 6
+_PLAIN_NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 
 def settle(finding: Finding | None) -> None:
@@ -34,7 +36,8 @@ def came(answer: Answer) -> str:
             else f"{len(answer.content)} bytes that are not JSON"
         )
     elif isinstance(body, dict):
-        shape = "an object with " + (", ".join(sorted(map(str, body))[:6]) or "no member")
+        names = [f"`{name}`" if _PLAIN_NAME.fullmatch(name) else "an odd name" for name in sorted(body)[:6]]
+        shape = f"a JSON object of {', '.join(names)}" if names else "an empty JSON object"
     else:
         shape = describe(body)
     codes = f", error code {', '.join(map(str, answer.codes))}" if answer.codes else ""

@@ -91,5 +91,7 @@ def _ask(question: str) -> str:
 
 
 def _told(error: OptionError | UsageError | TestbedError, status: int, more: str = "") -> int:
-    print(f"wa-settings: {error.problem}; {error.remedy}{more}", file=sys.stderr)
+    text = f"wa-settings: {error.problem}; {error.remedy}{more}"
+    # The commands' own options have no prefix.
+    print(text.replace("--wa-", "--"), file=sys.stderr)
     return status

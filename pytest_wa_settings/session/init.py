@@ -77,9 +77,9 @@ def look_at(wishes: Wishes) -> tuple[Offer, list[str]]:
         ready_timeout=wishes.ready_timeout,
         check=True,
     )
+    if urlsplit(wishes.url).scheme.lower() not in ("http", "https"):
+        raise UsageError("the address does not begin with https:// or http://", "give the whole address")
     testbed = open_testbed(settings)
-    if testbed.managed:
-        raise UsageError("a file declares clients that run already", "give an http:// or https:// address")
     if settings.admin_password is None:
         raise TestbedError(f"the environment variable {variable} is not set", "set it to the admin password")
     try:

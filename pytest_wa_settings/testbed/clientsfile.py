@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import re
@@ -143,7 +144,7 @@ def _address(value: Any) -> str:
     return address.url
 
 
-_TEXT = _Kind("a text", lambda value: _check(_is_text(value), value))
+_TEXT = _Kind("a text, not an empty one", lambda value: _check(_is_text(value), value))
 _BOOL = _Kind("true or false", lambda value: _check(isinstance(value, bool), value))
 _SECONDS = _Kind("a number of seconds above 0", lambda value: float(_check(_number(value), value)))
 _COUNT = _Kind(
@@ -309,7 +310,7 @@ class _Reader:
         if not value:
             raise UsageError(
                 f"{self._where(key)}: {key}: the environment variable {variable} is not set",
-                f"set {variable}",
+                f"set {variable}, or name the variable that is set",
             )
         return value
 
@@ -321,7 +322,9 @@ class _Reader:
             raise UsageError(
                 f"{self._where(key)}: {key}: secrets do not stand in the file", f"use {_SECRETS[key]}"
             )
-        raise UsageError(f"{self._where(key)}: there is no key {key!r}", f"keys are {', '.join(KEYS)}")
+        near = difflib.get_close_matches(key, KEYS, 1)
+        meant = f"perhaps {near[0]} is meant; " if near else ""
+        raise UsageError(f"{self._where(key)}: there is no key {key!r}", f"{meant}keys are {', '.join(KEYS)}")
 
     def _refuse(self, key: str, problem: str, accepted: str) -> NoReturn:
         raise UsageError(f"{self._where(key)}: {key}: {problem}", f"give {accepted}")

@@ -170,6 +170,11 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
         )
     if passing(answer) == "429":
         return TestbedError(f"{address} limits logins (status 429)", "wait, then run again")
+    if answer.status in (404, 405, 501) and passing(answer) is None:
+        return TestbedError(
+            f"{address} {_NO_CLIENT}: it has no /v1/users/login (status {answer.status})",
+            f"{_CHECK_ADDRESS}; for a gateway with a fixed token, add token_env in clients.toml",
+        )
     if passing(answer) is not None or (answer.status is not None and answer.status >= 500):
         return TestbedError(
             f"{address} is not ready: the login was answered {answer.status}",
@@ -185,14 +190,9 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
         return TestbedError(f"{address} {_NO_CLIENT}: its login gives {gave}", _CHECK_ADDRESS)
     if answer.status == 400 and "https port" in answer.content[:2000].decode("ascii", "replace").lower():
         return TestbedError(f"{address} wants TLS", "give the address with https://")
-    if answer.status in (404, 405, 501):
-        return TestbedError(
-            f"{address} {_NO_CLIENT}: it has no /v1/users/login (status {answer.status})",
-            f"{_CHECK_ADDRESS}; for a gateway with a fixed token, add token_env in clients.toml",
-        )
     return TestbedError(
         f"{client.name} refuses the administrator's password (status {answer.status})",
-        f"check {PASSWORD}, or --wa-admin-password-file FILE, and --wa-admin",
+        f"check {PASSWORD} or --wa-admin-password-file (in clients.toml admin_password_env), and the name",
     )
 
 

@@ -250,6 +250,12 @@ class Slot:
         client = self.client
         try:
             client.come_back(expect_registered=False)
+        except StartFailed:
+            # Nobody waited for it yet, and it may come back by itself.
+            client.given_up = None
+            if not client.wait_serving():
+                raise
+            client.settled()
         except NotBack:
             # One that does not even answer was started again while it was waited for.
             if not client.can_restart or self.broken is not None or not client.probe().answered:

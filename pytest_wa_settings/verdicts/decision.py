@@ -111,7 +111,9 @@ def rungs_of(clause: str, entry: Entry) -> list[tuple[ClauseVerdict, str | None]
     """What one test says about one clause: nothing, where it only widens it and could not run."""
     findings = [one for one in entry["findings"] if one["clause"] == clause]
     if findings:
-        return [("fail", f"{one['observed']}, not {one['expected']}") for one in findings]
+        return [
+            ("fail", f"{one['sent']}: {one['observed']} (expected: {one['expected']})") for one in findings
+        ]
     ended, reason = entry["outcome"], entry["reason"]
     if ended == "fail":
         ended = "not tested"

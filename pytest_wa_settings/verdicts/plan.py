@@ -72,17 +72,11 @@ def plan(catalog: Catalog, ground: Ground) -> tuple[Step, ...]:
 
 def _step(clause: Clause, ground: Ground) -> Step:
     if ground.profile not in clause.profiles:
-        return Step(clause, "no", _not_in_profile(clause, ground), ())
+        return Step(clause, "no", f"not in profile {ground.profile}", ())
     ways = [_way(clause, alternative, ground) for alternative in clause.needs]
     if not ways:
         return Step(clause, "yes", None, ())
     return min(ways, key=lambda step: _ORDER.index(step.can))
-
-
-def _not_in_profile(clause: Clause, ground: Ground) -> str:
-    if ground.profile == "backup" and not any(offer.may_restore for offer in ground.offers):
-        return f"not in profile backup; {_RESTORE}"
-    return f"not in profile {ground.profile}; choose profile {clause.profiles[-1]}"
 
 
 def _way(clause: Clause, needs: Sequence[str], ground: Ground) -> Step:
@@ -254,6 +248,7 @@ def plan_lines(steps: Sequence[Step], ground: Ground) -> list[str]:
     sure = sum(step.can == "yes" for step in judged)
     perhaps = f", {len(judged) - sure} perhaps" if len(judged) > sure else ""
     lines = [f"profile {ground.profile}: {sure} of {len(steps)} clauses can be tested{perhaps}"]
+    lines += _outside(steps, ground)
     if any(offer.managed for offer in ground.offers):
         return [*lines, "clients are started by the testbed as each clause needs them"]
     for offer in ground.offers:
@@ -269,6 +264,17 @@ def plan_lines(steps: Sequence[Step], ground: Ground) -> list[str]:
     if ground.profile != "backup" and any(one.may_restore for one in ground.offers):
         lines.append("from v2.31.4 each restore gives every contact a new security code")
     return lines
+
+
+def _outside(steps: Sequence[Step], ground: Ground) -> list[str]:
+    """How many clauses the profile leaves out, and what lets them in."""
+    outside = sum(ground.profile not in step.clause.profiles for step in steps)
+    if not outside:
+        return []
+    what = "choose profile full"
+    if ground.profile == "backup" and not any(offer.may_restore for offer in ground.offers):
+        what = _RESTORE.replace("its entry", "the entry of a client")
+    return [f"{outside} clauses are not in profile {ground.profile}; {what}"]
 
 
 def _done_to(offer: Offer, ground: Ground) -> list[str]:

@@ -152,8 +152,17 @@ def test_init_writes_nothing_for_a_client_that_it_cannot_use(run: Run, tmp_path:
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_init_refuses_a_managed_address(run: Run) -> None:
-    assert run("wa-settings", "init", "mock:").returncode == 4
+@pytest.mark.parametrize("address", ["mock:", "wa.example:9090"])
+def test_init_wants_the_address_of_a_client_that_runs(run: Run, address: str) -> None:
+    done = run("wa-settings", "init", address)
+    assert done.returncode == 4
+    assert "does not begin with https:// or http://" in done.stderr
+
+
+def test_init_names_options_as_it_has_them_itself(run: Run, machine: Machine) -> None:
+    wrong = run("wa-settings", "init", machine.url, "--password-env", "PATH")
+    assert wrong.returncode == 1
+    assert "--wa-" not in wrong.stderr
 
 
 def test_on_a_terminal_init_asks_what_it_does_not_know(

@@ -165,6 +165,12 @@ def test_a_variable_that_is_not_set_is_named(load: Any, monkeypatch: pytest.Monk
     assert "NOT_THERE is not set" in error.problem
 
 
+def test_a_key_that_is_nearly_one_is_told_which_may_be_meant(load: Any) -> None:
+    assert refused(load, URL + "may_restor = true\n").remedy.startswith(
+        "perhaps may_restore is meant; keys are "
+    )
+
+
 def test_a_password_file_must_hold_one_line(load: Any, tmp_path: Path) -> None:
     (tmp_path / "p").write_text("two\nlines\n")
     assert "one line" in refused(load, URL + 'admin_password_file = "p"\n').remedy

@@ -455,6 +455,19 @@ def test_a_run_that_is_broken_off_puts_the_client_back(
     assert safety_files(state_home) == []
 
 
+def test_a_client_whose_restart_command_is_wrong_may_come_back_by_itself(
+    fake: Fake, declare: Declare
+) -> None:
+    one = fake()
+    testbed = declare((one, {"restart": "exit 3"}))
+    with testbed.lease(Need(exclusive=True)) as client, pytest.raises(NotBack, match="status 3"):
+        restore(client)
+    threading.Timer(0.2, one.start).start()
+    one.after_restore = "stays"
+    testbed.close()
+    assert len(one.restored) == 2
+
+
 def test_an_interrupt_while_it_is_put_back_leaves_the_last_words(
     fake: Fake, declare: Declare, state_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

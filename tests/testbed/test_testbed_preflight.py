@@ -122,11 +122,12 @@ def test_a_redirect_is_not_followed(fake: Fake, declare: Declare) -> None:
     assert "it redirects (status 302)" in refused(declare(one)).problem
 
 
-def test_another_api_is_no_client(fake: Fake, declare: Declare) -> None:
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_another_api_is_no_client(fake: Fake, declare: Declare, status: int) -> None:
     one = fake()
-    one.scripted["POST /v1/users/login"] = [(404, {"detail": "Not Found"}, {})]
+    one.scripted["POST /v1/users/login"] = [(status, {"detail": "Not Found"}, {})]
     error = refused(declare(one))
-    assert "it has no /v1/users/login (status 404)" in error.problem
+    assert f"it has no /v1/users/login (status {status})" in error.problem
     assert "token_env" in error.remedy
 
 

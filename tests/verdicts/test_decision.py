@@ -181,7 +181,7 @@ def test_a_failing_must_is_non_conformant_whatever_else_is_missing() -> None:
 def test_the_reason_names_the_failing_clause_and_its_effect() -> None:
     failing = entry("a", "SEA-1", outcome="fail", findings=[found("SEA-1")])
     reason = run_verdict(list(judge([failing, *passing("SEA-1")]).values()), "full").reason
-    assert reason == "SEA-1 fails (data lost): o, not e"
+    assert reason == "SEA-1 fails (data lost): s: o (expected: e)"
 
 
 @pytest.mark.parametrize("outcome", ["not tested", "error"])

@@ -121,7 +121,8 @@ def test_in_profile_backup_nothing_is_restored_and_no_message_sent() -> None:
     assert "no message is sent" in told
     assert any("nothing changed; no restore" in line for line in told)
     assert not any("every contact" in line for line in told)
-    assert "may_restore = true" in str(planned(safe, profile="backup")["RESTORE-5"].reason)
+    assert planned(safe, profile="backup")["RESTORE-5"].reason == "not in profile backup"
+    assert any("clauses are not in profile backup; add may_restore = true" in line for line in told)
 
 
 def test_the_plan_bounds_restores_and_counts_the_one_that_puts_back() -> None:
