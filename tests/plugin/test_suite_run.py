@@ -39,7 +39,8 @@ def test_a_finding_on_a_must_is_non_conformant(suite: FakeSuite) -> None:
     suite.write(SEA1=FAIL)
     result = suite.run("--wa-report=out")
     assert result.ret == 1
-    assert last_line(result).startswith("non-conformant: SEA-1 fails (data exposed): it was let in")
+    assert last_line(result).startswith("non-conformant: SEA-1 fails (data exposed): a wave: it was let in")
+    assert last_line(result).endswith(" (expected: a refusal)")
     assert suite.verdicts()["SEA-1"] == "fail"
     result.assert_outcomes(failed=1, passed=3)
 
