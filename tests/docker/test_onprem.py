@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,24 @@ WHOLE = [
     ("primary_master", "connected"),
     ("secondary_master", "disconnected"),
 ]
+
+
+CODES = """
+import os
+
+import docker
+import httpx
+
+
+def pytest_wa_settings_registration_code(number):
+    engine = docker.from_env()
+    webs = engine.containers.list(filters={"name": "waweb", "label": "pytest-wa-settings.owner"})
+    mine = [one for one in webs if f" {os.getpid()} " in one.labels["pytest-wa-settings.owner"]]
+    (network,) = mine[0].attrs["NetworkSettings"]["Networks"].values()
+    engine.close()
+    address = f"http://{network['IPAddress']}:9900/wa/codes/{number}"
+    return httpx.get(address, trust_env=False).json()["code"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +135,7 @@ def test_a_restore_restarts_every_core_node_and_no_other_container(client: Clien
     assert moved == {box.name for box in life.cores}
 
 
-def test_an_image_that_cannot_be_had_is_an_error_in_one_line(engine: Any, tmp_path: Any) -> None:
+def test_an_image_that_cannot_be_had_is_an_error_in_one_line(engine: Any, tmp_path: Path) -> None:
     outcome = run(tmp_path, "onprem:registry=registry.invalid,version=2.57.2")
     assert outcome.status == 1
     assert "the image registry.invalid/web:v2.57.2 is not there and cannot be pulled" in outcome.terminal
@@ -124,10 +144,27 @@ def test_an_image_that_cannot_be_had_is_an_error_in_one_line(engine: Any, tmp_pa
 
 
 def test_images_of_somebody_else_come_unregistered_and_the_rest_is_told(
-    testbed: OnpremTestbed, tmp_path: Any
+    testbed: OnpremTestbed, tmp_path: Path
 ) -> None:
     outcome = run(tmp_path, f"onprem:images={testbed.image}", "--wa-allow-not-tested")
     assert outcome.status == 0, outcome.terminal
     assert outcome.verdicts()["BACKUP-2"] == "pass"
     assert outcome.verdicts()["BACKUP-1"] == "not tested"
     assert "name its number and certificate as WA_CC" in outcome.clause("BACKUP-1")["reason"]
+
+
+def test_a_named_number_is_registered_with_the_code_that_a_plugin_brings(
+    testbed: OnpremTestbed, tmp_path: Path
+) -> None:
+    (tmp_path / "codes.py").write_text(CODES)
+    outcome = run(
+        tmp_path / "run",
+        f"onprem:images={testbed.image}",
+        *("-p", "codes", "-k", "answers_401", "--wa-allow-not-tested"),
+        PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        WA_CC="1",
+        WA_PHONE_NUMBER="5550003333",
+        WA_CERT="UmVmZXJlbmNl",
+    )
+    assert outcome.status == 0, outcome.terminal
+    assert outcome.verdicts()["ACCESS-1"] == outcome.verdicts()["ACCESS-3"] == "pass"

@@ -231,8 +231,16 @@ class Pieces:
         for name in self.ended():
             self.start(name)
         assert until(self.up), self.logs()
-        if not until(lambda: ("coreapp", "connected") in self.health(), 1.0):
+        assert until(self.settled), self.logs()
+        if ("coreapp", "connected") not in self.health():
             self.register()
+
+    def settled(self) -> bool:
+        """Whether somebody leads and knows whether the number is still this client's."""
+        nodes = self.health()
+        return any(role == "primary_master" for role, _ in nodes) and all(
+            status != "connecting" for _, status in nodes
+        )
 
     def up(self) -> bool:
         """Whether the web and every coreapp answer."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -227,6 +229,25 @@ def test_a_single_instance_runs_with_one_coreapp(new_pieces: Callable[[], Pieces
     assert until(lambda: status() == "connected")
     support = made.ask("GET", "/v1/support").json()["support"]
     assert (support["db_engine"], support["debug_info"]) == ("PGSQL", NUMBER)
+
+
+def unread(port: int) -> int:
+    """How many bytes wait for a process that listens at a port (Linux)."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    mine = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return sum(int(row[4].partition(":")[2], 16) for row in mine)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux, to see when a request has come")
+def test_where_a_coreapps_answer_is_lost_the_web_hangs_up(pieces: Pieces) -> None:
+    leader = pieces.primary()
+    pieces.processes[leader].send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as hands:
+        answer = hands.submit(pieces.backup)
+        assert until(lambda: unread(pieces.port(leader, 2)) > 0)
+        pieces.kill(leader)
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer.result()
 
 
 def test_users_and_their_tokens_outlive_the_coreapps(pieces: Pieces) -> None:
