@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pytest_wa_settings.testbed import health as states
 from pytest_wa_settings.testbed.accounts import FACTORY_PASSWORD
 from pytest_wa_settings.testbed.address import Managed
-from pytest_wa_settings.testbed.base import STATES, Need, Policy, Settings, Setup, State
+from pytest_wa_settings.testbed.base import STATES, Need, Settings, Setup, State
 from pytest_wa_settings.testbed.box import Box, EngineError, Seen
 from pytest_wa_settings.testbed.client import APPLICATION, Client
 from pytest_wa_settings.testbed.consumer import Consumer
@@ -29,8 +29,6 @@ from pytest_wa_settings.wire import Driver, Recorder, Tls
 
 _HANDS = 3
 _LOOK_EVERY = 0.1
-_LONGEST_WAIT = 1.0
-"""Seconds after which what Docker has not started again is started by hand: it waits longer each time."""
 _PAUSE = 0.1
 _KILLS, _KILLED_WITHIN = 3, 5.0
 _Done = TypeVar("_Done")
@@ -41,15 +39,14 @@ class StackLife(Life):
 
     can_restart = True
     can_kill = True
+    # Docker waits longer before each restart of a container that did not run for ten seconds.
+    policy_within = 2.0
 
-    def __init__(self, web: Box, database: Box, cores: list[Box], volume: str, policy: Policy) -> None:
+    def __init__(self, web: Box, database: Box, cores: list[Box], volume: str) -> None:
         self.web, self.database, self.cores, self.volume = web, database, cores, volume
         self._lock = threading.Lock()
         self._looked = 0.0
         self._seen: list[Seen] = []
-        self._comes_back = policy != "no"
-        self._killed = False
-        self._down_since: float | None = None
 
     @property
     def boxes(self) -> list[Box]:
@@ -70,18 +67,7 @@ class StackLife(Life):
             if now - self._looked > _LOOK_EVERY:
                 self._seen = self._all(Box.look, self.cores)
                 self._looked = time.monotonic()
-                self._hasten(self._looked)
             return self._seen
-
-    def _hasten(self, now: float) -> None:
-        late = [box for box, seen in zip(self.cores, self._seen, strict=True) if not seen.running]
-        if not late or self._killed or not self._comes_back:
-            self._down_since = None
-        elif self._down_since is None:
-            self._down_since = now
-        elif now - self._down_since > _LONGEST_WAIT:
-            self._all(Box.restart, late)
-            self._looked, self._down_since = 0.0, None
 
     def kill(self) -> None:
         """`docker kill` for all masters and coreapps at once.
@@ -89,7 +75,6 @@ class StackLife(Life):
         Where one ends by itself just then and Docker starts it again, the engine waits for the end of that
         one, too: what is not dead soon is killed once more.
         """
-        self._killed = True
         for _ in range(_KILLS):
             hands = ThreadPoolExecutor(len(self.cores))
             wait([hands.submit(box.kill) for box in self.cores], _KILLED_WITHIN)
@@ -105,7 +90,6 @@ class StackLife(Life):
             with self._lock:
                 self._all(Box.restart, self.cores)
                 self._looked = 0.0
-            self._killed = False
         except EngineError as error:
             raise NotBack(f"the client does not start: {error.problem}", error.remedy) from None
 
@@ -277,7 +261,7 @@ class OnpremTestbed(ContainerTestbed):
         database, web = map(start, front)
         with ThreadPoolExecutor(_HANDS) as hands:
             started = list(hands.map(start, cores))
-        return StackLife(web, database, started, volume, cores[0].policy)
+        return StackLife(web, database, started, volume)
 
     def _enter(self, url: str, state: State, setup: Setup, number: str | None) -> None:
         """The first login, then the registration if there is to be one; raises TestbedError."""
