@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fake_client import NUMBER, FakeClient, busy, until
 
-from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
+from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable, comeback
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
 
 Fake = Callable[..., FakeClient]
@@ -155,6 +155,18 @@ def test_a_policy_that_does_not_bring_it_back_is_helped_by_the_command(
     restore(client)
     client.come_back()
     assert client.serves(registered=True)
+
+
+def test_a_policy_is_waited_for_no_longer_than_its_client_says(
+    fake: Fake, lease: Lease, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, limits = fake(), []
+    monkeypatch.setattr(comeback, "_returns", lambda client, limit: limits.append(limit))
+    _, client = lease(one, restart=command(one.start), restart_policy="always")
+    client.life.policy_within = 0.2
+    restore(client)
+    client.come_back()
+    assert limits == [0.2]
 
 
 def test_a_client_that_stays_down_is_not_back(lease: Lease) -> None:
