@@ -156,7 +156,10 @@ def test_backup_without_a_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need()) as client:
         take_backup(client, a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "BACKUP-5", client)
-        for name, body in (("no member", {}), ("only another member", {"passwort": "aA1!wa-settings-0000"})):
+        for name, body in (
+            ("an empty object as body", {}),
+            ("another member than `password`", {"passwort": "aA1!wa-settings-0000"}),
+        ):
             refusals.judge(
                 f"backup with {name}", partial(client.ask, "POST", "/v1/settings/backup", json=body)
             )

@@ -69,11 +69,11 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
             unread = tuple((name, content, _JSON) for name, content in NOT_OBJECTS)
             for name, content, headers in (*_DIRECTED, *unread):
                 answer = client.ask("POST", path, content=content, headers=headers, timeout=limit)
-                settle(robust(answer, f"{path} with {name}", limit=limit))
+                settle(robust(answer, f"POST {path} with {name}", limit=limit))
 
             def bear(content: bytes, path: str = path) -> None:
                 answer = client.ask("POST", path, content=content, headers=_JSON, timeout=limit)
-                sent = f"{path} with an odd body of {len(content)} bytes"
+                sent = f"POST {path} with an odd body of {len(content)} bytes"
                 settle(robust(answer, sent, limit=limit, example=repr(content[:120])))
 
             for_all(wa_case, bodies(), bear, most=how_many(wa_case, seconds=wa_case.testbed.latency))

@@ -192,7 +192,7 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
         return TestbedError(f"{address} wants TLS", "give the address with https://")
     return TestbedError(
         f"{client.name} refuses the administrator's password (status {answer.status})",
-        f"check {PASSWORD} or --wa-admin-password-file (in clients.toml admin_password_env), and the name",
+        f"check the account's name, and its password: {PASSWORD}, or the file or variable named for it",
     )
 
 

@@ -17,6 +17,7 @@ MESSAGES = 4
 """At most so many messages go to a test contact: two from the old machine, two from the new one."""
 _OF_MESSAGES = ("BACKUP-7", "BACKUP-8")
 _OF_A_STOP = ("BACKUP-3",)
+_OF_A_KNOWN_VERSION = ("CODE-1", "CODE-2")
 _RESTORE = "add may_restore = true to its entry (--wa-allow-restore for one given by its address)"
 
 
@@ -115,9 +116,9 @@ def _serve(need: str, clause: Clause, ground: Ground) -> _Served:
         return _shards(what, ground)
     if kind == "version":
         return _two_versions(ground) if what == "A<B" else _older_than(what.lstrip("<"), ground)
-    if kind == "restart":
-        return _restart(clause, ground)
-    return {"user": _user, "consumer": _consumer, "webhook": _webhook}[kind](ground)
+    if kind in ("restart", "consumer"):
+        return {"restart": _restart, "consumer": _consumer}[kind](clause, ground)
+    return {"user": _user, "webhook": _webhook}[kind](ground)
 
 
 def _of_state(state: str, ground: Ground) -> _Served:
@@ -158,10 +159,14 @@ def _user(ground: Ground) -> _Served:
     )
 
 
-def _consumer(ground: Ground) -> _Served:
+def _consumer(clause: Clause, ground: Ground) -> _Served:
     watched = [one for one in ground.offers if one.consumer]
     if watched:
-        return _Served((ground.default,) if ground.default in watched else (watched[0],))
+        client = ground.default if ground.default in watched else watched[0]
+        doubt = None
+        if client.version is None and clause.id in _OF_A_KNOWN_VERSION:
+            doubt = f"only if the version of {client.name} is known; add `version` to its entry"
+        return _Served((client,), doubt=doubt)
     return _Served(lack="no view of what contacts see; add `consumer` to the client's entry in clients.toml")
 
 

@@ -82,7 +82,9 @@ def alive(pid, lab):
     try:
         if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return False
-        return f"FOREIGN_LAB={lab}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        # One that is ending has no environment any more, and may still hold its port.
+        return not environ or f"FOREIGN_LAB={lab}".encode() in environ.split(b"\0")
     except OSError:
         return False
 

@@ -149,12 +149,11 @@ def test_a_gateway_without_a_client_is_told(fake: Fake, declare: Declare) -> Non
     assert "no client behind it (status 502)" in refused(declare(one)).problem
 
 
-def test_a_wrong_password_names_the_variable_and_the_option(fake: Fake, declare: Declare) -> None:
+def test_a_wrong_password_names_where_it_comes_from(fake: Fake, declare: Declare) -> None:
     one = fake()
     error = refused(declare((one, {"admin_password": "Wrong-Password-9", "may_change": False})))
     assert "refuses the administrator's password (status 401)" in error.problem
     assert "WA_ADMIN_PASSWORD" in error.remedy
-    assert "--wa-admin-password-file" in error.remedy
     assert "Wrong-Password-9" not in str(error)
     assert one.logins == ["admin:Wrong-Password-9"]
 

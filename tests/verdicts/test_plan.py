@@ -177,3 +177,8 @@ def test_a_testbed_tells_itself_why_it_starts_no_client_of_a_state() -> None:
     offers = (replace(NEW, managed=True),)
     steps = plan(load_catalog(), Ground(offers, True, "full", {"registered": "name its number"}))
     assert {step.reason for step in steps if step.clause.id == "BACKUP-1"} == {"name its number"}
+
+
+def test_a_new_code_is_judged_only_where_the_version_is_known() -> None:
+    step = planned(replace(OLD, version=None), NEW)["CODE-1"]
+    assert (step.can, "add `version`" in str(step.reason)) == ("perhaps", True)
