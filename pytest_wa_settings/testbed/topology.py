@@ -1,7 +1,8 @@
 """The real client's published topology: which containers make a client, with which environment and commands.
 
 As the vendor's setup scripts have them (api 7.1): `db`, `waweb`, and one `wacore`; or, in multiconnect, two
-masters and a coreapp more than there are shards. Names get an ending, so that many clients share a network.
+masters and a coreapp more than there are shards. Names get an ending, so that many clients share a network;
+the coreapps' ports are reached on that network, and only the web's is published on the host.
 """
 
 from __future__ import annotations
