@@ -6,13 +6,15 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.conformance.arrange import wait_until
-from pytest_wa_settings.conformance.fields import canary
+from pytest_wa_settings.conformance.arrange import plant, wait_until
+from pytest_wa_settings.conformance.fields import BY_LEAF, canary
+from pytest_wa_settings.conformance.snapshots import read
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer, Receiver
     from pytest_wa_settings.verdicts import Case
 
+_PAUSE = "application:callback_backoff_delay_ms"
 _WITHIN = 6.0
 """Seconds for a message or a callback to arrive, before the latency of the testbed is added."""
 
@@ -75,11 +77,20 @@ class Traffic:
             self.no_callbacks = "no webhook: add webhook to clients.toml, or --wa-webhook"
         elif not self._listen(self.client, self.path):
             self.no_callbacks = "the client took no webhook address of the suite's"
+        else:
+            self._ask_for_short_pauses()
         self.sent = self._send(self.client)
         if self.sent is None:
             self.no_messages = "the client sent no message to the test contact"
         if self.no_callbacks is None:
             self._receive_and_pend()
+
+    def _ask_for_short_pauses(self) -> None:
+        """Sets the pause between tries of a callback to its shortest, so that what is pending comes soon."""
+        shown = read(self.client).values.get(_PAUSE)
+        if shown is not None:
+            shortest = BY_LEAF[_PAUSE].low
+            plant(self.client, {_PAUSE: str(shortest) if isinstance(shown, str) else shortest})
 
     def _receive_and_pend(self) -> None:
         assert self.webhook is not None

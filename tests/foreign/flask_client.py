@@ -62,7 +62,7 @@ app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 4 << 20
 options = argparse.Namespace()
 write_lock = threading.RLock()
-wrong_passwords: deque = deque(maxlen=40)
+wrong_passwords: deque = deque(maxlen=150)
 core = {"running": True, "held": False, "store": None}
 
 
@@ -507,7 +507,7 @@ def backup():
 
 
 def opened(password, data):
-    if sum(at > time.monotonic() - 1 for at in list(wrong_passwords)) >= 40:
+    if sum(at > time.monotonic() - 2 for at in list(wrong_passwords)) >= 150:
         raise Refused(429, 1015, "Too many requests", **{"Retry-After": "1"})
     found = re.fullmatch(PREFIX + r"((?:[0-9a-fA-F]{2}){45,})", data, re.A)
     raw = bytes.fromhex(found[1]) if found else b""
