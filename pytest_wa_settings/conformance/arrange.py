@@ -202,6 +202,11 @@ def backup_between_changes(client: Client, rng: random.Random, password: str) ->
     return backup
 
 
+def can_spare_restores(client: Client) -> bool:
+    """Whether restores are left for what only widens a clause."""
+    return client.managed or client.testbed.restores_left >= _RESTORES_FOR_THE_REST
+
+
 def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
     """A restore that a conforming client accepts; an answer lost with the connection counts as accepted.
 
@@ -315,18 +320,20 @@ class Refusals:
             self._check(f"{self._unread} calls that were refused", tuple(self._last))
         if backup is None:
             return
-        self.survives_a_start(backup)
         if not self._client.can_restart:
             self._case.remark(
                 "that an earlier backup still restores was not checked: the client cannot be restarted"
             )
-        elif not self._client.managed and self._case.testbed.restores_left < _RESTORES_FOR_THE_REST:
+        elif not can_spare_restores(self._client):
             self._case.remark("that an earlier backup still restores was not checked, to save restores")
         else:
             self._still_restores(backup)
 
     def survives_a_start(self, *backups: Backup) -> None:
-        """Judges that the next start takes up nothing of the refused backups: that would be a change."""
+        """Judges that the next start takes up nothing of the refused backups: that would be a change.
+
+        A start may heal what only memory holds: where that counts, `finish` comes in a test of its own.
+        """
         taken_up = [(one, changed_leaves(one.at.values, self._before.values)) for one in backups]
         if not self._client.can_restart or not any(leaves for _, leaves in taken_up):
             return

@@ -71,6 +71,7 @@ def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
             sent = f"restore of a good backup with {name}"
             answer = refusals.judge(sent, partial(client.restore, backup.password, backup.data, token=token))
             settle(unauthorized("ACCESS-3", sent, answer))
+        refusals.survives_a_start(backup)
         refusals.finish(backup)
 
 
@@ -84,6 +85,7 @@ def test_restore_refuses_a_user_that_is_no_admin(wa_case: Case) -> None:
             "restore of a good backup with a non-admin account's token",
             lambda: client.restore(backup.password, backup.data, token=token),
         )
+        refusals.survives_a_start(backup)
         refusals.finish(backup)
 
 

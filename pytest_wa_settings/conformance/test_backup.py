@@ -9,9 +9,12 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     Refusals,
     a_password,
+    backup_between_changes,
+    can_spare_restores,
     changeable,
     plant,
     read_unchanged,
+    restore_and_read,
     rng_of,
     take_backup,
 )
@@ -230,6 +233,23 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
         expected = "the change made before the second backup"
         observed = f"the state of the first backup ({len(changed)} changed fields read as before)"
         settle(Finding("BACKUP-9", sent, expected, observed, (record.backup.answer, *record.after.answers)))
+
+
+@pytest.mark.wa_clause("BACKUP-9", uses_up="restores", widens=True)
+def test_a_backup_after_a_restore_holds_the_state_at_its_call(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        if not can_spare_restores(client):
+            raise NotTested("the restores that are left are for other clauses: raise --wa-max-restores")
+        _, earlier = restore_and_read(client, backup_between_changes(client, rng, a_password(rng)))
+        backup = backup_between_changes(client, rng, a_password(rng))
+        answer, after = restore_and_read(client, backup)
+        changed = changed_leaves(backup.at.values, earlier.values)
+        if changed and agree(changed, earlier.values, after.values):
+            sent = "a restore, a change, backup, another change, restore of that backup"
+            expected = "the change made after the first restore"
+            observed = f"the state of the first restore ({len(changed)} changed fields read as after it)"
+            settle(Finding("BACKUP-9", sent, expected, observed, (answer, *after.answers)))
 
 
 @pytest.mark.wa_clause("BACKUP-10")

@@ -90,6 +90,7 @@ def test_any_other_password_is_refused(wa_case: Case) -> None:
             most=most,
         )
         refusals.finish()
+        refusals.survives_a_start(backup)
 
 
 def _refuse_miss(
@@ -118,7 +119,8 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         for done, damage in enumerate(directed):
             wa_case.progress(done, len(directed), "damage to data")
             _refuse_damage(refusals, client, password, damage, every=_IN_A_ROW)
-        refusals.finish(backup)
+        refusals.finish()
+        refusals.survives_a_start(backup)
 
 
 @pytest.mark.wa_clause("RESTORE-6")
@@ -135,7 +137,7 @@ def test_damage_at_any_place_is_refused(wa_case: Case) -> None:
             lambda damage: _refuse_damage(refusals, client, password, damage),
             most=most,
         )
-        refusals.finish()
+        refusals.finish(backup)
 
 
 def _half(text: str) -> str:
@@ -169,6 +171,7 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
         )
         for name, body in bodies:
             refusals.judge(f"restore {name}", partial(client.ask, "POST", "/v1/settings/restore", json=body))
+        refusals.survives_a_start(backup)
         refusals.finish(backup)
 
 
@@ -189,4 +192,5 @@ def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
         refusals.judge(
             "restore with the right data in a list", lambda: client.restore(backup.password, [backup.data])
         )
+        refusals.survives_a_start(backup)
         refusals.finish(backup)

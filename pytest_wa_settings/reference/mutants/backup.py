@@ -196,7 +196,7 @@ def backup_state_cached_for_ten_seconds() -> None:
     alter_collected(collect)
 
 
-@mutant("BACKUP-9", run=("--wa-examples", "50"))
+@mutant("BACKUP-9")
 def backup_after_a_restore_is_the_restored_one() -> None:
     """A backup taken after a restore holds the state that was restored, whatever has changed since."""
 
