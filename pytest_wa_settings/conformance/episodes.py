@@ -91,7 +91,7 @@ def _existing_app(case: Case) -> ExistingApp:
             raise Unavailable("nothing starts this client again", "add --wa-restart-command")
         phones = Phones.of(case, client)
         password = a_password(rng)
-        earlier = read(client)
+        earlier = plant_other_values(client, rng, *ALL)  # else a default might be taken for it
         take_backup(client, password, at=earlier)
         at = plant_other_values(client, rng, *ALL)
         backup = take_backup(client, password, at=at)
@@ -115,13 +115,13 @@ def _existing_app(case: Case) -> ExistingApp:
 
 
 def _once_more(client: Client) -> Snapshot | None:
-    """The reading after one more start; None where the testbed cannot start it, or it does not come back."""
+    """The reading after one more start; None where the testbed cannot start it, or it does not answer."""
     if not client.can_restart:
         return None
     try:
         client.restart()
     except NotBack:
-        return None
+        return None if client.probe().status is None else read(client)
     return read(client)
 
 
@@ -186,7 +186,7 @@ def _new_machine(case: Case) -> NewMachine:
             )
         phones = Phones.of(case, old)
         user = _make_user(old, rng)
-        earlier = read(old)
+        earlier = plant_other_values(old, rng, *ALL)
         at = plant_other_values(old, rng, *ALL)
         traffic = Traffic.of(case, old, rng)
         if traffic:

@@ -65,6 +65,9 @@ def _phones(record: ExistingApp | NewMachine, client: Client, where: str) -> Wat
         raise NotTested("the client's version is unknown: add version to its entry in clients.toml")
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-11")
+    before, after = record.backup.at.number, record.after.number
+    if before and after and before != after:
+        raise NotTested("another phone number came back: see RESTORE-3")
     if not all(seen.code for seen in record.phones.before.values()):
         raise NotTested("the consumer view showed no security code before the restore")
     return record.phones, record.answer, where

@@ -1,0 +1,135 @@
+"""A newer version restores what an older one backed up, on a new machine (RESTORE-12)."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import (
+    a_password,
+    come_back,
+    plant_other_values,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine
+from pytest_wa_settings.conformance.fields import Leaf
+from pytest_wa_settings.conformance.judgements import (
+    agree,
+    came,
+    changed_leaves,
+    differences,
+    settle,
+)
+from pytest_wa_settings.conformance.phones import version_numbers
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.testbed import Need
+from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.wire import Answer
+
+
+@pytest.mark.wa_clause("RESTORE-12", uses_up="new machine")
+def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> None:
+    testbed = wa_case.testbed
+    seen = None if testbed.managed else _seen_versions(wa_case)
+    if seen is not None:
+        _judge_versions(*seen, lost=_lost_anyway(wa_case) | {"application:webhooks.url"})
+        return
+    older, newer = _version_pair(wa_case)
+    _judge_move(wa_case, older, newer)
+
+
+@pytest.mark.wa_clause("RESTORE-12", uses_up="new machine", widens=True)
+def test_every_newer_version_restores_every_older_versions_backup(wa_case: Case) -> None:
+    if not wa_case.testbed.managed:
+        raise NotTested("needs clients that the testbed starts itself, in any number")
+    pairs = [pair for pair in _version_pairs(wa_case) if pair != _version_pair(wa_case)]
+    for done, (older, newer) in enumerate(pairs):
+        wa_case.progress(done, len(pairs), "pairs of versions")
+        _judge_move(wa_case, older, newer)
+
+
+def _judge_move(case: Case, older: str, newer: str) -> None:
+    """Judges a restore of the older version's backup on a new machine of the newer one."""
+    testbed, pinned = case.testbed, case.testbed.pinned_version
+    with ExitStack() as leases:
+        old = leases.enter_context(testbed.lease(Need(exclusive=True, version=older, peer=older != pinned)))
+        need = Need("unregistered", exclusive=True, consumes=True, version=newer, peer=newer != pinned)
+        new = leases.enter_context(testbed.lease(need))
+        rng = rng_of(case)
+        earlier = read(old)
+        at = plant_other_values(old, rng, "application")
+        backup = take_backup(old, a_password(rng), at=at)
+        answer = new.restore(backup.password, backup.data)
+        sent = f"a backup of version {older}, restored by version {newer} on a new machine"
+        if answer.answered and not answer.ok:
+            settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
+        come_back(new, see="RESTORE-9")
+        planted = _planted(earlier, at)
+        _judge_versions(sent, planted, read(new), answer, lost=_lost_anyway(case))
+
+
+def _planted(earlier: Snapshot, at: Snapshot) -> dict[Leaf, object]:
+    """The settings that the suite gave a value; what nobody set may follow the newer version's defaults."""
+    return {leaf: at.values[leaf] for leaf in changed_leaves(at.values, earlier.values)}
+
+
+def _seen_versions(case: Case) -> tuple[str, dict[Leaf, object], Snapshot, Answer] | None:
+    """The restore on a new machine that was made already, where that machine's version is the newer one."""
+    record = new_machine(case)
+    older, newer = version_numbers(record.old.version), version_numbers(record.new.version)
+    if older is None or newer is None:
+        raise NotTested("the clients' versions are unknown: add version to their entries in clients.toml")
+    if not older < newer:
+        return None
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-9")
+    sent = f"a backup of version {record.old.version}, restored by version {record.new.version}"
+    return sent, _planted(record.earlier, record.backup.at), record.after, record.answer
+
+
+def _lost_anyway(case: Case) -> set[Leaf]:
+    """Application settings that a restore within one version loses as well."""
+    records: list[ExistingApp | NewMachine] = [existing_app(case)]
+    if case.testbed.managed:
+        records.append(new_machine(case))
+    lost = set()
+    for record in records:
+        if record.after is None:
+            raise NotTested(f"{record.back}: see RESTORE-9 and RESTORE-11")
+        at, after = record.backup.at.of("application"), record.after.values
+        lost |= {leaf for leaf in at if not agree([leaf], at, after)}
+    return lost
+
+
+def _judge_versions(
+    sent: str, planted: dict[Leaf, object], after: Snapshot, answer: Answer, *, lost: set[Leaf]
+) -> None:
+    """A field that any restore loses is RESTORE-2's; what only the newer version loses is judged here."""
+    wanted = {leaf: value for leaf, value in planted.items() if leaf not in lost}
+    told = differences(wanted, after.values)
+    if told:
+        settle(Finding("RESTORE-12", sent, "the older client's settings", "; ".join(told[:4]), (answer,)))
+
+
+def _version_pair(case: Case) -> tuple[str, str]:
+    """The oldest and the newest version that this testbed offers; the pinned one is one of them."""
+    pairs = _version_pairs(case)
+    if not pairs:
+        raise NotTested("needs clients of two versions: add one of another version to clients.toml")
+    pinned = case.testbed.pinned_version
+    older = [pair for pair in pairs if pair[0] == pinned]
+    return older[-1] if older else max(pairs, key=lambda pair: version_numbers(pair[1]) or ())
+
+
+def _version_pairs(case: Case) -> list[tuple[str, str]]:
+    """Every pair of an older and a newer version, oldest first; where one is pinned, those with it."""
+    offered = sorted(case.testbed.versions, key=lambda version: version_numbers(version) or ())
+    pinned = case.testbed.pinned_version
+    return [
+        (older, newer)
+        for older in offered
+        for newer in offered
+        if (version_numbers(older) or ()) < (version_numbers(newer) or ()) and pinned in (None, older, newer)
+    ]

@@ -1,0 +1,34 @@
+"""The matrix kept here is whole, well judged, and drawn; `python tests/detection/matrix.py` makes it anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import detecting
+import drawing
+
+HERE = Path(__file__).parent
+
+
+def test_the_matrix_kept_here_has_every_mutant_and_variant_well_judged() -> None:
+    matrix = json.loads((HERE / "matrix.json").read_text("utf-8"))
+    for kind in ("mutant", "variant"):
+        rows = {row["name"]: row for row in matrix[f"{kind}s"]}
+        assert list(rows) == [subject.name for subject in detecting.subjects(kind)]
+        assert {name: row["complaints"] for name, row in rows.items() if row["complaints"]} == {}
+
+
+def test_every_test_of_the_suite_is_red_for_some_mutant() -> None:
+    matrix = json.loads((HERE / "matrix.json").read_text("utf-8"))
+    red = {test for row in matrix["mutants"] for test in row["tests"]}
+    assert [test for test in matrix["tests"] if test not in red] == []
+
+
+def test_the_drawing_is_that_of_the_matrix() -> None:
+    matrix = json.loads((HERE / "matrix.json").read_text("utf-8"))
+    drawn = (HERE / "matrix.svg").read_text("utf-8")
+    assert drawn == drawing.svg(matrix)
+    ElementTree.fromstring(drawn)
+    assert drawn.count(drawing.COLOURS["own"]) == len(matrix["mutants"]) + 1
