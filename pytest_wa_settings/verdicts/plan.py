@@ -291,7 +291,7 @@ def _done_to(offer: Offer, ground: Ground) -> list[str]:
         return [f"at most {offer.max_restores} restores, a reset after each use"]
     told = [f"at most {offer.max_restores} restores, the one that puts it back among them"]
     if offer.restart:
-        told.append("a restart after each that stops it, and where its stop is judged")
+        told.append("a restart after each that stops it, after refused ones, and where its stop is judged")
     return told
 
 
