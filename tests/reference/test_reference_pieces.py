@@ -31,7 +31,6 @@ def database() -> Iterator[Database]:
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    pytest.importorskip("psycopg", reason="its driver is not installed (pip install psycopg[binary])")
     # Not below pytest's own folder, which another user may not enter.
     with tempfile.TemporaryDirectory(prefix="wa-postgres-") as folder:
         made = Database(Path(folder), programs)
