@@ -32,6 +32,8 @@ _UNCHANGED_WITHIN = 3.0
 """Seconds that a client may take to be as before: health may say `connecting` meanwhile."""
 
 
+_MOST_READINGS = 5
+"""Readings of a client that goes on changing."""
 _FAST = 0.05
 """Seconds that a reading takes at most, on a client that is read after every call."""
 _RESTORES_FOR_THE_REST = 14
@@ -229,6 +231,19 @@ def come_back(client: Client, *, registered: bool = True, see: str = "RESTORE-11
         client.come_back(expect_registered=registered)
     except NotBack as error:
         raise NotTested(f"{error.problem}: see {see}") from None
+
+
+def read_settled(client: Client) -> Snapshot:
+    """Comes back, and reads until two readings agree: a restore may still be carried out during the first."""
+    come_back(client)
+    before = read(client)
+    for _ in range(_MOST_READINGS):
+        after = read(client)
+        if after.serving and after.values == before.values:
+            return after
+        come_back(client)
+        before = after
+    return before
 
 
 def restore_and_read(client: Client, backup: Backup, *, see: str = "RESTORE-8") -> tuple[Answer, Snapshot]:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_wa_settings.conformance.arrange import (
+    Backup,
     a_password,
     changeable,
     come_back,
     plant,
     plant_other_values,
+    read_settled,
     restore_and_read,
     rng_of,
     take_backup,
@@ -267,13 +269,12 @@ def test_a_restore_that_is_cut_off_leaves_the_old_state_or_the_new(wa_case: Case
         rounds = 8 if client.managed else min(2, max(0, client.testbed.restores_left - 5))
         if not rounds:
             raise NotTested("too few restores are left: raise --wa-max-restores")
-        _, new = restore_and_read(client, backup)  # what a whole restore reads as, whatever it loses
+        first, new = restore_and_read(client, backup)  # what a whole restore reads as, whatever it loses
         earlier = [at, new]
         for done in range(rounds):
             before = plant_other_values(client, rng, "application", "about", "business")
-            how = _cut_off(client, backup.password, backup.data, done, rng.random())
-            come_back(client)
-            after = read(client)
+            how = _cut_off(client, backup, done, part=rng.random(), takes=first.seconds)
+            after = read_settled(client)
             finding = whole(
                 "RESTORE-14", f"restore, {how}", after, ("the old state", before), ("the new one", new)
             )
@@ -283,13 +284,15 @@ def test_a_restore_that_is_cut_off_leaves_the_old_state_or_the_new(wa_case: Case
             earlier.append(before)
 
 
-def _cut_off(client: Client, password: str, data: str, turn: int, part: float) -> str:
-    """Cuts a restore off, by closing the connection or by a kill; says how."""
+def _cut_off(client: Client, backup: Backup, turn: int, *, part: float, takes: float) -> str:
+    """Cuts a restore off, by closing the connection or by a kill; says how. A whole one `takes` seconds."""
     if turn % 2 == 0 or not client.can_kill:
         fraction = 1.0 if turn == 0 else 0.2 + 0.8 * part
-        client.restore_and_close(password, data, fraction=fraction)
+        client.restore_and_close(backup.password, backup.data, fraction=fraction)
+        if fraction == 1.0:
+            client.wait_down(3 * takes + 0.1)  # what was sent whole may still be carried out
         return f"connection closed after {fraction:.0%} of the request"
-    sending = threading.Thread(target=client.restore_in_background, args=(password, data))
+    sending = threading.Thread(target=client.restore_in_background, args=(backup.password, backup.data))
     sending.start()
     delay = part * max(0.002, 4 * client.testbed.latency)
     client.kill_after(delay)

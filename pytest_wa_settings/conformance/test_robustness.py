@@ -12,6 +12,7 @@ from pytest_wa_settings.conformance.arrange import (
     changeable,
     come_back,
     plant_other_values,
+    read_settled,
     restore_and_read,
     rng_of,
     take_backup,
@@ -26,7 +27,6 @@ from pytest_wa_settings.conformance.judgements import (
     settle,
     whole,
 )
-from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 
@@ -139,8 +139,7 @@ def test_two_restores_at_the_same_time_leave_one_state_whole(wa_case: Case) -> N
             answers = client.restore_at_once([(backup.password, backup.data) for backup in backups])
             if not any(answer.ok or not answer.answered for answer in answers):
                 raise NotTested(f"both restores were refused ({came(answers[0])}): see RESTORE-8")
-            come_back(client)
-            settle(whole("ROBUST-3", "two restores at the same time", read(client), *states))
+            settle(whole("ROBUST-3", "two restores at the same time", read_settled(client), *states))
 
 
 @pytest.mark.wa_clause("ROBUST-4")
