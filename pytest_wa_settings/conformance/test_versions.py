@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
+    Backup,
     a_password,
     come_back,
     plant_other_values,
+    restore_accepted,
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine
+from pytest_wa_settings.conformance.episodes import existing_app, new_machine
 from pytest_wa_settings.conformance.fields import Leaf
 from pytest_wa_settings.conformance.judgements import (
     agree,
@@ -66,8 +69,19 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         if answer.answered and not answer.ok:
             settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
         come_back(new, see="RESTORE-9")
-        planted = _planted(earlier, at)
-        _judge_versions(sent, planted, read(new), answer, lost=_lost_anyway(case))
+        planted, after = _planted(earlier, at), read(new)
+        lost = _lost_within(case, older, backup, planted) if differences(planted, after.values) else set()
+        _judge_versions(sent, planted, after, answer, lost=lost)
+
+
+def _lost_within(case: Case, version: str, backup: Backup, planted: dict[Leaf, object]) -> set[Leaf]:
+    """The control: what this backup loses on a new machine of its own version as well."""
+    need = Need("unregistered", exclusive=True, consumes=True, version=version)
+    with case.testbed.lease(replace(need, peer=version != case.testbed.pinned_version)) as machine:
+        restore_accepted(machine, backup, "RESTORE-9")
+        come_back(machine, see="RESTORE-9")
+        found = read(machine).values
+    return {leaf for leaf in planted if not agree([leaf], planted, found)}
 
 
 def _planted(earlier: Snapshot, at: Snapshot) -> dict[Leaf, object]:
@@ -90,17 +104,12 @@ def _seen_versions(case: Case) -> tuple[str, dict[Leaf, object], Snapshot, Answe
 
 
 def _lost_anyway(case: Case) -> set[Leaf]:
-    """Application settings that a restore within one version loses as well."""
-    records: list[ExistingApp | NewMachine] = [existing_app(case)]
-    if case.testbed.managed:
-        records.append(new_machine(case))
-    lost = set()
-    for record in records:
-        if record.after is None:
-            raise NotTested(f"{record.back}: see RESTORE-9 and RESTORE-11")
-        at, after = record.backup.at.of("application"), record.after.values
-        lost |= {leaf for leaf in at if not agree([leaf], at, after)}
-    return lost
+    """Application settings that a restore on the same machine loses as well."""
+    record = existing_app(case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    at, after = record.backup.at.of("application"), record.after.values
+    return {leaf for leaf in at if not agree([leaf], at, after)}
 
 
 def _judge_versions(

@@ -160,6 +160,25 @@ def old_state_back_at_the_second_start() -> None:
     _old_state_back(2)
 
 
+@mutant("RESTORE-10", run=("--wa-examples", "100"))
+def restored_again_at_every_start() -> None:
+    """The app imports its last restore at every start: what was changed since then is lost."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.put("imported", coreapp.store.snapshot())
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        imported = coreapp.store.get("imported")
+        if imported is not None:
+            with coreapp.store.change():
+                coreapp.store.replace(imported)
+        await clean(coreapp)
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "start", start)
+
+
 @mutant("RESTORE-11")
 def unregistered_after_the_start() -> None:
     """An existing app that is started again after a restore is no longer registered."""

@@ -170,7 +170,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-SEQUENCES = ("--wa-examples", "50")
 EACH_RESTORES = {"ROBUST-2": "of several backups at once all but the last are refused, too"}
 
 
@@ -189,7 +188,7 @@ def only_the_newest_password_restores() -> None:
     )
 
 
-@mutant("RESTORE-8", run=SEQUENCES)
+@mutant("RESTORE-8")
 def an_older_backup_is_refused_after_a_newer_one() -> None:
     """A client refuses a backup that is older than the one it restored last: a guard against going back."""
 
@@ -285,7 +284,7 @@ def a_backup_restores_once() -> None:
     _only_if(lambda coreapp, password, data: _digest(data) not in _used(coreapp))
 
 
-@mutant("RESTORE-13", run=SEQUENCES)
+@mutant("RESTORE-13")
 def a_third_restore_is_refused() -> None:
     """A client restores a backup twice, and refuses it from then on."""
 
