@@ -331,8 +331,7 @@ class Refusals:
 
     def finish(self, backup: Backup | None = None) -> None:
         """The reading at the end, and that the backup taken last before the refusals still restores."""
-        if self._unread:
-            self._check(f"{self._unread} calls that were refused", tuple(self._last))
+        self._check_unread()
         if backup is None:
             return
         if not self._client.can_restart:
@@ -349,6 +348,7 @@ class Refusals:
 
         A start may heal what only memory holds: where that counts, `finish` comes in a test of its own.
         """
+        self._check_unread()
         taken_up = [(one, changed_leaves(one.at.values, self._before.values)) for one in backups]
         if not self._client.can_restart or not any(leaves for _, leaves in taken_up):
             return
@@ -394,6 +394,10 @@ class Refusals:
             if self._unanswered == 1:
                 self._case.remark(f"no answer to {sent} ({answer.failure}): taken as a refusal")
         return answer
+
+    def _check_unread(self) -> None:
+        if self._unread:
+            self._check(f"{self._unread} calls that were refused", tuple(self._last))
 
     def _check(self, sent: str, answers: tuple[Answer, ...]) -> None:
         self._unread = 0

@@ -155,7 +155,13 @@ def backup_takes_lists_as_password() -> None:
 # Of which state.
 
 
-@mutant("BACKUP-9")
+@mutant(
+    "BACKUP-9",
+    also={
+        "RESTORE-2": "what a client started with is what it has by default, and no state that was planted",
+        "RESTORE-4": "the profile that it started with is none",
+    },
+)
 def backup_of_the_last_start() -> None:
     """A backup holds the state as it was when the client started."""
     held: list[State] = []

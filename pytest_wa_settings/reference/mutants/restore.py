@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -186,6 +187,12 @@ def only_the_newest_password_restores() -> None:
     _only_if(
         lambda coreapp, password, data: coreapp.store.get("newest", _digest(password)) == _digest(password)
     )
+
+
+@mutant("RESTORE-8", run=("--wa-examples", "150"))
+def escapes_in_a_password_are_undone_at_the_restore() -> None:
+    """A backslash or a tab in the password is dropped on the way to a restore, and kept at the backup."""
+    alter_password(lambda password: re.sub(r"[\\\t]", "", password), at_restore_only=True)
 
 
 @mutant("RESTORE-8")

@@ -1,0 +1,31 @@
+"""The matrix kept here is whole, well judged, and drawn; `python tests/detection/matrix.py` makes it anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import detecting
+import drawing
+
+HERE = Path(__file__).parent
+MATRIX = json.loads((HERE / "matrix.json").read_text("utf-8"))
+
+
+def test_the_matrix_kept_here_has_every_mutant_well_judged() -> None:
+    rows = {row["name"]: row for row in MATRIX["mutants"]}
+    assert list(rows) == [subject.name for subject in detecting.subjects("mutant")]
+    assert {name: row["complaints"] for name, row in rows.items() if row["complaints"]} == {}
+
+
+def test_every_test_of_the_suite_is_red_for_some_mutant() -> None:
+    red = {test for row in MATRIX["mutants"] for test in row["tests"]}
+    assert [test for test in MATRIX["tests"] if test not in red] == []
+
+
+def test_the_drawing_is_that_of_the_matrix() -> None:
+    drawn = (HERE / "matrix.svg").read_text("utf-8")
+    assert drawn == drawing.svg(MATRIX)
+    ElementTree.fromstring(drawn)
+    assert drawn.count(drawing.COLOURS["own"]) == len(MATRIX["mutants"]) + 1
