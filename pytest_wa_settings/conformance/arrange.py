@@ -135,9 +135,14 @@ def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> boo
     return client.ask(method, path, json=body).ok
 
 
-def plant_other_values(client: Client, rng: random.Random, *resources: str) -> Snapshot:
-    """Gives every field that can be changed another value; returns the reading after it."""
-    now = read(client)
+def plant_other_values(
+    client: Client, rng: random.Random, *resources: str, now: Snapshot | None = None
+) -> Snapshot:
+    """Gives every field that can be changed another value; returns the reading after it.
+
+    `now` is the last reading, where nothing was changed since.
+    """
+    now = now or read(client)
     shown = changeable(now, *resources)
     plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in shown})
     for one in FIELDS:
@@ -200,7 +205,7 @@ def backup_between_changes(client: Client, rng: random.Random, password: str) ->
         return take_backup(client, password)
     at = plant_other_values(client, rng, *ALL)
     backup = take_backup(client, password, at=at)
-    plant_other_values(client, rng, *ALL)
+    plant_other_values(client, rng, *ALL, now=at)
     return backup
 
 

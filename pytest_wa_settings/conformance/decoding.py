@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 _RUN = re.compile(r"[A-Za-z0-9+/_]+(?:-{1,2}[A-Za-z0-9+/_]+)*-{0,2}={0,2}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _SURELY_HEX = 32
 _MOST_OFFSETS = 512
@@ -86,7 +87,7 @@ def longest_run(text: str) -> Run:
 def lenient_base64(text: str) -> bytes:
     """The bytes that a forgiving decoder reads: both alphabets, junk skipped, up to the padding."""
     body = text.split("=", 1)[0].replace("-", "+").replace("_", "/")
-    kept = "".join(character for character in body if character in _BASE64)
+    kept = _NO_BASE64.sub("", body)
     if len(kept) % 4 == 1:
         kept = kept[:-1]
     return base64.b64decode(kept + "=" * (-len(kept) % 4))

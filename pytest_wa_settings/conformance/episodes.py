@@ -93,9 +93,9 @@ def _existing_app(case: Case) -> ExistingApp:
         password = a_password(rng)
         earlier = plant_other_values(client, rng, *ALL)  # else a default might be taken for it
         take_backup(client, password, at=earlier)
-        at = plant_other_values(client, rng, *ALL)
+        at = plant_other_values(client, rng, *ALL, now=earlier)
         backup = take_backup(client, password, at=at)
-        before = plant_other_values(client, rng, *ALL)
+        before = plant_other_values(client, rng, *ALL, now=at)
         if phones:
             phones.look_before()
         answer = restore_accepted(client, backup, "RESTORE-8")
@@ -187,7 +187,7 @@ def _new_machine(case: Case) -> NewMachine:
         phones = Phones.of(case, old)
         user = _make_user(old, rng)
         earlier = plant_other_values(old, rng, *ALL)
-        at = plant_other_values(old, rng, *ALL)
+        at = plant_other_values(old, rng, *ALL, now=earlier)
         traffic = Traffic.of(case, old, rng)
         if traffic:
             traffic.before_the_backup()

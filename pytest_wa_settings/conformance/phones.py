@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -75,23 +74,26 @@ class Phones:
         """Remembers what the contacts see before the restore."""
         self.before = self.look()
 
-    def look_after(self, *, restores: int) -> None:
-        """Waits for the notices of so many restores, a moment longer for one too many, and remembers."""
+    def look_after(self, *, restores: int, too_many: bool = True) -> None:
+        """Waits for the notices of so many restores and remembers.
 
-        def every(condition: Callable[[str, Seen], bool]) -> bool:
-            self.after = self.look()
-            return all(
-                condition(contact, seen) for contact, seen in self.after.items() if contact in self.told
-            )
+        With `too_many` it waits a moment longer, for a notice that must not come.
+        """
 
         def arrived(contact: str, seen: Seen) -> bool:
             earlier = self.before[contact]
-            return seen.notices >= earlier.notices + restores and seen.code != earlier.code
+            wanted = restores if contact in self.told else 0
+            return seen.notices >= earlier.notices + wanted and seen.code != earlier.code
+
+        def all_arrived() -> bool:
+            self.after = self.look()
+            return all(arrived(contact, seen) for contact, seen in self.after.items())
 
         if restores:
-            wait_until(lambda: every(arrived), self.limit)
-        wait_until(lambda: False, _NO_SECOND_NOTICE_FOR)
-        self.after = self.look()
+            wait_until(all_arrived, self.limit)
+        if too_many:
+            wait_until(lambda: False, _NO_SECOND_NOTICE_FOR)
+            self.after = self.look()
 
     def _seen(self, contact: str) -> Seen:
         view = self.consumer.contact(contact, self.business)

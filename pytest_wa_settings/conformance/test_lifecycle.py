@@ -79,7 +79,7 @@ class Life:
 
     def change(self) -> None:
         self.steps.append("change the settings")
-        self.states.append(plant_other_values(self.client, self.rng, "application"))
+        self.states.append(plant_other_values(self.client, self.rng, "application", now=self.now))
 
     def back_up(self, letter: str) -> None:
         self.steps.append(f"back up with password {letter}")

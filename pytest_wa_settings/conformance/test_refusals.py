@@ -50,7 +50,7 @@ def _backups(client: Client, case: Case) -> dict[str, Backup]:
         else:
             case.remark(f"the client gave no backup under a password of {name}, which it may refuse")
     if client.may_change:
-        plant_other_values(client, rng, *ALL)
+        plant_other_values(client, rng, *ALL, now=at)
     return taken
 
 
@@ -112,7 +112,7 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         plant_longest_values(client, rng_of(wa_case))
         backup = take_backup(client, password)
         if client.may_change:
-            plant_other_values(client, rng_of(wa_case), *ALL)
+            plant_other_values(client, rng_of(wa_case), *ALL, now=backup.at)
         refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)

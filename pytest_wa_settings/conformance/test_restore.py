@@ -106,7 +106,7 @@ def test_any_settings_come_back(wa_case: Case) -> None:
             _serving(client)
             plant(client, wanted)
             backup = take_backup(client, a_password(rng))
-            plant_other_values(client, rng, "application")
+            plant_other_values(client, rng, "application", now=backup.at)
             answer, after = restore_and_read(client, backup)
             _not_an_earlier_state(backup.at, after, *seen)
             seen.append(after)
@@ -151,7 +151,7 @@ def test_every_backup_restores_with_its_own_password(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         first = take_backup(client, a_password(rng))
-        plant_other_values(client, rng, "application")
+        plant_other_values(client, rng, "application", now=first.at)
         second = take_backup(client, a_password(rng, 40))
         order = ("the newer of two", second), ("the older of two", first)
         for name, backup in order:
@@ -243,7 +243,7 @@ def test_one_backup_restores_more_than_once(wa_case: Case) -> None:
         rng = rng_of(wa_case)
         at = plant_other_values(client, rng, "application")
         backup = take_backup(client, a_password(rng), at=at)
-        earlier = plant_other_values(client, rng, "application")
+        earlier = plant_other_values(client, rng, "application", now=at)
         _, first = restore_and_read(client, backup)
         changed = changed_leaves(at.values, earlier.values)
         if changed and agree(changed, earlier.values, first.values):

@@ -107,7 +107,7 @@ def test_each_restore_of_one_backup_gives_another_code(wa_case: Case, version: s
             phones.look_before()
             answer = restore_accepted(client, backup, "RESTORE-8")
             come_back(client)
-            phones.look_after(restores=1)
+            phones.look_after(restores=1, too_many=False)
             sent = f"one backup restored {times} (version {client.version})"
             _judge_new_codes(phones, answer, sent)
             if earlier:

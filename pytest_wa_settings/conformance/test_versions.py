@@ -62,7 +62,7 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         new = leases.enter_context(testbed.lease(need))
         rng = rng_of(case)
         earlier = read(old)
-        at = plant_other_values(old, rng, "application")
+        at = plant_other_values(old, rng, "application", now=earlier)
         backup = take_backup(old, a_password(rng), at=at)
         answer = new.restore(backup.password, backup.data)
         sent = f"a backup of version {older}, restored by version {newer} on a new machine"

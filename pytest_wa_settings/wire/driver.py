@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -24,6 +24,12 @@ from .values import ADMIN, NO_TOKEN, UNSET, Answer, Token
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_TOKEN = 16 * 2**10
+_ALWAYS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+    "User-Agent": "pytest-wa-settings",
+}
 
 
 @dataclass(repr=False)
@@ -67,11 +73,11 @@ class Driver(Calls):
         self.tls = tls or Tls()
         self._base = _address(base_url, ("https", "http"), "the client's address")
         self._proxy = None if proxy is None else _address(proxy, ("http",), "the proxy's address")
-        self._extra = dict(headers or {})
+        self._always = _merged(_ALWAYS, headers or {})
         self._session = Session(admin, password, token)
         self._manners = Manners()
         self._recording = Recording(recorder, name, self.tls.curl_options())
-        for secret in (password, token, *self._extra.values(), self._proxy and self._proxy.password):
+        for secret in (password, token, *(headers or {}).values(), self._proxy and self._proxy.password):
             if secret:
                 recorder.add_secret(secret)
         self._open()
@@ -79,13 +85,6 @@ class Driver(Calls):
     def _open(self) -> None:
         self._lock = threading.RLock()
         self._transport = BoundedTransport(self._base, self.tls, self._proxy, self._manners)
-        self._client = httpx.Client(
-            transport=self._transport,
-            trust_env=False,
-            follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"Accept-Encoding": "identity", "User-Agent": "pytest-wa-settings"},
-        )
 
     @property
     def base_url(self) -> str:
@@ -276,22 +275,18 @@ class Driver(Calls):
         return self._recording.keep(sent, lambda: raw.ask(self._transport, data, limit, cut_after))
 
     def _headers(self, given: Mapping[str, str], token: str | None) -> dict[str, str]:
-        merged = dict(self._extra)
+        merged = dict(self._always)
         if token is not None:
             merged["Authorization"] = f"Bearer {token}"
-        for name, value in given.items():
-            for known in [key for key in merged if key.lower() == name.lower()]:
-                del merged[known]
-            merged[name] = value
-        return merged
+        return _merged(merged, given)
 
     def _prepare(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], plan: Plan
     ) -> httpx.Request:
         try:
-            return self._client.build_request(
+            return httpx.Request(
                 method,
-                self.base_url + path,
+                _parsed(self.base_url + path),
                 content=body,
                 headers=[(k.encode("ascii"), v.strip(" \t").encode()) for k, v in headers.items()],
                 extensions={"plan": plan},
@@ -315,7 +310,8 @@ class Driver(Calls):
         return self._recording.keep(sent, lambda: self._ask(request))
 
     def _ask(self, request: httpx.Request) -> Reply:
-        response = self._client.send(request, stream=True)
+        # Straight to the transport: what httpx.Client adds (redirects, cookies, proxies) is not wanted here.
+        response = self._transport.handle_request(request)
         received = response.headers.raw
         content = b"".join(response.iter_raw())
         encoding = response.headers.get("content-encoding", "")
@@ -327,6 +323,17 @@ class Driver(Calls):
                 failure.status, failure.headers = response.status_code, received
                 raise failure from None
         return response.status_code, received, content
+
+
+@lru_cache(1000)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+def _merged(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Headers with others added, which win, however their names are written."""
+    names = {name.lower() for name in more}
+    return {**{name: value for name, value in headers.items() if name.lower() not in names}, **more}
 
 
 def _body(json: object, content: bytes | None) -> tuple[bytes | None, str | None]:

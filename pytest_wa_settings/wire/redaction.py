@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .parsing import MISSING, depth_within, parse_json
 from .scrubber import HIDDEN, SHORTEST, Scrubber
@@ -91,6 +92,13 @@ def counted(text: str) -> str:
     return f"<string of {len(text)} characters>"
 
 
+@lru_cache(4000)
+def _tidied(text: str, limit: int) -> str:
+    """`text` on one line, without long coded words, cut."""
+    text = _LONG_WORD.sub(_hide_code, _CONTROL.sub(" ", text))
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
 class Redactor:
     """Turns the parts of an exchange into texts that hold no secret."""
 
@@ -110,8 +118,7 @@ class Redactor:
         for secret in own:
             if len(secret) >= SHORTEST:
                 text = text.replace(secret, HIDDEN)
-        text = _LONG_WORD.sub(_hide_code, _CONTROL.sub(" ", text))
-        return text if len(text) <= limit else text[:limit] + "…"
+        return _tidied(text, limit)
 
     def json(self, value: object, own: Iterable[str] = ()) -> str:
         """A JSON value as text: names, numbers and what the safe list allows; counts instead of strings."""

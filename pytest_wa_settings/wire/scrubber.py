@@ -16,6 +16,8 @@ _OPEN = "\0*"
 _LONG = 512
 _VOLATILE_AT = 8
 _GENERATION = 20_000
+_SHORT = 64
+_MOST_CLEAN = 4000
 _ENDS = frozenset(" \t\r\n\"'<>&,;(){}[]\\")
 
 # By their first four characters, then by length: a look-up each, however many secrets begin alike.
@@ -37,6 +39,10 @@ class Scrubber:
         self._old: _Index = {}
         self._young_count = 0
         self._known: set[int] = set()
+        # Names and header values come again with every exchange: those looked through, and by what they hold.
+        self._clean: set[str] = set()
+        self._clean_by_key: dict[str, list[str]] = {}
+        self._registered = 0
 
     def add(self, secret: str) -> None:
         """Registers `secret` for good; shorter than 4 characters it is too common to look for."""
@@ -50,7 +56,9 @@ class Scrubber:
 
     def scrub(self, text: str) -> str:
         """`text` with every registered secret in it replaced by `<secret>`."""
-        kept, young, old = self._kept, self._young, self._old
+        if text in self._clean:
+            return text
+        kept, young, old, registered = self._kept, self._young, self._old, self._registered
         out: list[str] = []
         done = at = 0
         last = len(text) - _KEY
@@ -64,9 +72,23 @@ class Scrubber:
                     out += (text[done:start], HIDDEN)
                     done = at = end
         if not out:
+            if len(text) <= _SHORT:
+                self._remember(text, registered)
             return text
         out.append(text[done:])
         return "".join(out)
+
+    def _remember(self, text: str, registered: int) -> None:
+        """Notes that `text` holds none of the secrets, if there are still just so many."""
+        with self._lock:
+            if registered != self._registered:
+                return
+            if len(self._clean) >= _MOST_CLEAN:
+                self._clean.clear()
+                self._clean_by_key.clear()
+            self._clean.add(text)
+            for key in {text[at : at + _KEY] for at in range(len(text) - _KEY + 1)}:
+                self._clean_by_key.setdefault(key, []).append(text)
 
     def _register(self, secret: str, *, volatile: bool) -> None:
         mark = hash((secret, volatile))
@@ -80,7 +102,9 @@ class Scrubber:
             index = self._young if volatile else self._kept
             self._young_count += volatile
             for form in forms(secret):
+                self._clean.difference_update(self._clean_by_key.pop(form[:_KEY], ()))
                 index.setdefault(form[:_KEY], {}).setdefault(len(form), set()).add(form)
+            self._registered += 1
 
 
 def _end_of_match(by_length: dict[int, set[str]], text: str, at: int) -> int:

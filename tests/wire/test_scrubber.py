@@ -55,6 +55,21 @@ def test_text_without_secrets_stays_as_it_is():
     assert scrubber(SECRET, "another-one").scrub("nothing here: anot, p/a") == "nothing here: anot, p/a"
 
 
+@pytest.mark.parametrize("again", [Scrubber.add, Scrubber.add_volatile])
+def test_a_text_looked_through_before_the_secret_was_known_is_looked_through_again(again):
+    made = scrubber()
+    assert made.scrub("x-horse-battery-1") == "x-horse-battery-1"
+    again(made, "horse-battery")
+    assert made.scrub("x-horse-battery-1") == "x-<secret>-1"
+
+
+def test_more_texts_than_are_remembered_are_each_looked_through():
+    made = scrubber("horse-battery")
+    texts = [f"harmless-{number}" for number in range(5000)]
+    assert [made.scrub(text) for text in texts] == texts
+    assert made.scrub("horse-battery") == "<secret>"
+
+
 def test_secrets_that_begin_alike_are_each_found():
     made = scrubber("password-one", "password-two", "password-one-and-more")
     assert made.scrub("password-two password-one-and-more password-one!") == "<secret> <secret> <secret>!"
