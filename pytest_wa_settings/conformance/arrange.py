@@ -36,7 +36,7 @@ _MOST_READINGS = 5
 """Readings of a client that goes on changing."""
 _FAST = 0.05
 """Seconds that a reading takes at most, on a client that is read after every call."""
-_RESTORES_FOR_THE_REST = 14
+_RESTORES_FOR_THE_REST = 17
 """Restores that a declared client keeps for what cannot be judged without them."""
 
 
