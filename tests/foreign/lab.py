@@ -28,7 +28,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 STACKS = {
     "flask": {"policy": "always", "user": True, "born_with": None, "verify": True, "plain_view": True,
-              "reset_all": False},  # so that the client most clauses take has the 20 restores of a declared one
+              "reset_all": False},  # its first client has the 20 restores of a declared one
     "stdlib": {"policy": "no", "user": False, "born_with": "env", "verify": False, "plain_view": False,
                "reset_all": True},
     "node": {"policy": "no", "user": True, "born_with": "env", "verify": True, "plain_view": False,
