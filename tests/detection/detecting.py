@@ -22,7 +22,10 @@ NO_REPORT = "no report"
 
 @dataclass(frozen=True)
 class Subject:
-    """A mutant or a variant, as the reference lists it; `clause` is None for a variant."""
+    """A mutant or a variant, as the reference lists it; `clause` is None for a variant.
+
+    Without a name it is the reference as it is.
+    """
 
     kind: str
     name: str
@@ -69,8 +72,9 @@ def subjects(kind: str) -> list[Subject]:
 def command(subject: Subject, seed: int, examples: int | None) -> list[str]:
     """The public command that runs the suite against a subject."""
     drawn = ["--wa-examples", str(examples)] if examples is not None else []
+    address = f"mock:{subject.kind}={subject.name}" if subject.name else "mock:"
     return [
-        *[sys.executable, "-m", "pytest", "-q", "--wa-url", f"mock:{subject.kind}={subject.name}"],
+        *[sys.executable, "-m", "pytest", "-q", "--wa-url", address],
         *["--wa-seed", str(seed), "--wa-ready-timeout", str(READY_SECONDS), *drawn, *subject.run],
         *["--wa-report", "report", "--junitxml", "junit.xml"],
     ]
