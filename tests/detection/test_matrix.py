@@ -8,14 +8,16 @@ from xml.etree import ElementTree
 
 import detecting
 import drawing
+import pytest
 
 HERE = Path(__file__).parent
 MATRIX = json.loads((HERE / "matrix.json").read_text("utf-8"))
 
 
-def test_the_matrix_kept_here_has_every_mutant_well_judged() -> None:
-    rows = {row["name"]: row for row in MATRIX["mutants"]}
-    assert list(rows) == [subject.name for subject in detecting.subjects("mutant")]
+@pytest.mark.parametrize("kind", ["mutant", "variant"])
+def test_the_matrix_kept_here_has_every_one_well_judged(kind: str) -> None:
+    rows = {row["name"]: row for row in MATRIX[f"{kind}s"]}
+    assert list(rows) == [subject.name for subject in detecting.subjects(kind)]
     assert {name: row["complaints"] for name, row in rows.items() if row["complaints"]} == {}
 
 
