@@ -92,7 +92,7 @@ def counted(text: str) -> str:
     return f"<string of {len(text)} characters>"
 
 
-@lru_cache(4000)
+@lru_cache(1000)
 def _tidied(text: str, limit: int) -> str:
     """`text` on one line, without long coded words, cut."""
     text = _LONG_WORD.sub(_hide_code, _CONTROL.sub(" ", text))

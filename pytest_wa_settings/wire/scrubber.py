@@ -41,7 +41,7 @@ class Scrubber:
         self._known: set[int] = set()
         # Names and header values come again with every exchange: those looked through, and by what they hold.
         self._clean: set[str] = set()
-        self._clean_by_key: dict[str, list[str]] = {}
+        self._clean_by_key: dict[str, set[str]] = {}
         self._registered = 0
 
     def add(self, secret: str) -> None:
@@ -88,7 +88,7 @@ class Scrubber:
                 self._clean_by_key.clear()
             self._clean.add(text)
             for key in {text[at : at + _KEY] for at in range(len(text) - _KEY + 1)}:
-                self._clean_by_key.setdefault(key, []).append(text)
+                self._clean_by_key.setdefault(key, set()).add(text)
 
     def _register(self, secret: str, *, volatile: bool) -> None:
         mark = hash((secret, volatile))
