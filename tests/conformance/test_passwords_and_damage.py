@@ -12,13 +12,23 @@ from pytest_wa_settings.conformance.decoding import longest_run
 from pytest_wa_settings.conformance.passwords import base_passwords, near_misses, one_password
 
 BASES = base_passwords(random.Random(3))
+LONG_AND_PLAIN = ("60 characters", "140 characters", "300 characters")
 
 
 @pytest.mark.parametrize("name", BASES)
 def test_no_near_miss_is_the_password_itself_under_rfc_8265(name: str) -> None:
     misses = list(near_misses(BASES[name]))
-    assert len(misses) > 12
+    # A long plain password is missed by its length and its ends alone.
+    assert len(misses) > (12 if name in LONG_AND_PLAIN else 20)
     assert not [miss.how for miss in misses if one_password(miss.password, BASES[name])]
+
+
+@pytest.mark.parametrize("name", LONG_AND_PLAIN)
+@pytest.mark.parametrize("cut", [8, 16, 32, 64, 72, 128, 255, 256])
+def test_a_long_password_is_missed_at_each_length_below_its_own(name: str, cut: int) -> None:
+    hows = {miss.how for miss in near_misses(BASES[name])}
+    wanted = {f"cut after {cut} characters", f"character {cut + 1} changed"}
+    assert wanted & hows == (wanted if cut < len(BASES[name]) else set())
 
 
 @pytest.mark.parametrize("cut", [8, 16, 32, 64, 72, 128, 255, 256])
