@@ -15,7 +15,6 @@ from pytest_wa_settings.reference.store import Store
 from pytest_wa_settings.reference.traffic import Traffic, keep_going
 from pytest_wa_settings.reference.vault import Opened, Setup, Vault, VaultError
 
-CONNECT_SECONDS = 2.0
 RETRY_SECONDS = 0.2
 LEAVE_SECONDS = 5.0
 
@@ -57,7 +56,6 @@ class Coreapp:
     async def close(self) -> None:
         """End the background work."""
         await self.hold()
-        await self.link.close()
 
     def leave(self) -> None:
         """Let the process end."""
@@ -89,11 +87,11 @@ class Coreapp:
             return
         try:
             if self.registration.told():
-                self.live = await asyncio.wait_for(self.link.attach(seat), CONNECT_SECONDS)
+                self.live = await self.link.attach(seat)
             else:
-                self.live = await asyncio.wait_for(self.link.register(seat), CONNECT_SECONDS)
+                self.live = await self.link.register(seat)
                 self.registration.mark_told(seat)
-        except (LinkDown, asyncio.TimeoutError) as problem:
+        except LinkDown as problem:
             self.live = None
             self.log.warning("network", problem=type(problem).__name__)
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_wa_settings.reference.client import listen
+from pytest_wa_settings.reference.client import HttpServer, Parts, listen
 from pytest_wa_settings.reference.deviations import Chosen, chosen
 from pytest_wa_settings.reference.errors import ReferenceFault
+from pytest_wa_settings.reference.logs import Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import Options
 from pytest_wa_settings.reference.processes import Child, Ready, fork, freeze
@@ -75,9 +76,10 @@ class Pool:
 
     def run(self) -> None:
         """Obey until stdin ends, then leave nothing behind."""
-        freeze()
-        self.loop.watch_stdin()
         try:
+            self.rehearse()
+            freeze()
+            self.loop.watch_stdin()
             while True:
                 while self.loop.lines:
                     self.obey(self.loop.lines.pop(0))
@@ -86,6 +88,13 @@ class Pool:
                 self.loop.turn(None)
         finally:
             self.end()
+
+    def rehearse(self) -> None:
+        """Put a client together once: what that loads and compiles, the forked ones find done."""
+        options = Options(state_dir=str(self.folder / "rehearsal"), network="http://127.0.0.1")
+        parts = Parts(options, Log(options.log_level))
+        HttpServer(parts.webapp(), None).tick()
+        parts.store.close()
 
     def obey(self, line: bytes) -> None:
         """Carry one order out and answer it."""

@@ -62,6 +62,8 @@ class Store:
         self._lock = self._hold(folder / "lock")
         self.db = sqlite3.connect(folder / "client.sqlite", isolation_level=None, timeout=5)
         os.chmod(folder / "client.sqlite", 0o600)
+        # Only this process reads it (see _hold): its locks need not be taken anew for every statement.
+        self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
         # In WAL mode NORMAL loses nothing when the process is killed; a power cut may undo the last changes.
         self.db.execute("PRAGMA synchronous=NORMAL")
         if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:

@@ -77,6 +77,10 @@ class Machine:
         token = _call(self.url, "POST", "/v1/users/login", basic=f"admin:{PASSWORD}")["users"][0]["token"]
         return _call(self.url, method, path, token=token, body=body)
 
+    def log_out(self, token: str) -> None:
+        """Ends a token before its time."""
+        _call(self.url, "POST", "/v1/users/logout", token=token)
+
     def state(self) -> dict[str, Any]:
         """All that a run must put back: settings, the texts of the profile, the registration."""
         profile = self.call("GET", "/v1/settings/profile/about")
