@@ -74,7 +74,8 @@ class Receiver:
         self._host = parts.hostname
         self._prefix = parts.path.rstrip("/")
         any_port = address is None or bind is not None
-        self._wanted_port = parts.port or (0 if any_port else 443 if parts.scheme == "https" else 80)
+        usual = 0 if any_port else 443 if parts.scheme == "https" else 80
+        self._wanted_port = usual if parts.port is None else parts.port
         self._bind = bind
         self._certificate = certificate
         self._server: _Server | None = None
