@@ -9,7 +9,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
 from pytest_wa_settings.conformance.judgements import (
@@ -23,7 +23,7 @@ from pytest_wa_settings.conformance.judgements import (
     taken_up_late,
     unchanged,
 )
-from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
 from pytest_wa_settings.testbed import Client, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
@@ -42,12 +42,16 @@ _RESTORES_FOR_THE_REST = 17
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup: its password, its `data`, and what was readable when it was taken."""
+    """One backup: its password, its `data`, and what was readable when it was taken.
+
+    `now` is a later reading, where nothing was changed after it.
+    """
 
     password: str
     data: str
     at: Snapshot
     answer: Answer
+    now: Snapshot | None = None
 
     def __repr__(self) -> str:
         return f"Backup({len(self.data)} characters)"
@@ -142,9 +146,9 @@ def plant_other_values(
 
     `now` is the last reading, where nothing was changed since.
     """
-    now = now or read(client)
-    shown = changeable(now, *resources)
-    plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in shown})
+    now = now or shown(client, *resources)
+    changed = changeable(now, *resources)
+    plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changed})
     for one in FIELDS:
         # what is not set yet shows no member to change; what a client refuses once is not offered again
         if one.resource in resources and one.leaf not in now.values and _may_be_set(client, one):
@@ -205,8 +209,7 @@ def backup_between_changes(client: Client, rng: random.Random, password: str) ->
         return take_backup(client, password)
     at = plant_other_values(client, rng, *ALL)
     backup = take_backup(client, password, at=at)
-    plant_other_values(client, rng, *ALL, now=at)
-    return backup
+    return replace(backup, now=plant_other_values(client, rng, *ALL, now=at))
 
 
 def can_spare_restores(client: Client) -> bool:
@@ -269,51 +272,69 @@ def wait_until(condition: Callable[[], bool], limit: float, pause: float = 0.02)
 
 
 def read_unchanged(
-    clause: str, sent: str, client: Client, before: Snapshot, answers: tuple[Answer, ...]
+    clause: str,
+    sent: str,
+    client: Client,
+    before: Snapshot,
+    answers: tuple[Answer, ...],
+    *,
+    quick: bool = False,
 ) -> Snapshot:
     """Reads until the client is as before, for a few seconds at most; returns that reading.
+
+    A `quick` one begins with a look at the settings.
 
     Raises:
         FindingError: it stays changed.
     """
     deadline = time.monotonic() + _UNCHANGED_WITHIN + 20 * client.testbed.latency
+    after = look(client, before) if quick else read(client)
     while True:
-        after = read(client)
         finding = unchanged(clause, sent, before, after, answers)
         if finding is None:
             return after
         if time.monotonic() > deadline:
             settle(finding)
         time.sleep(0.1)
+        after = read(client)
 
 
 class Refusals:
     """Sends restores that must be refused, and judges that nothing changed.
 
-    One client, one clause. A client that answers fast is read after every call, or after every so many of a
-    long row of calls; a slow one once, at the end.
+    One client, one clause. At a client that answers fast the settings are looked at after every call, or
+    after every so many of a long row of calls; all that can be read is read once, at the end. `now` is the
+    last reading, where nothing was changed since.
     """
 
-    def __init__(self, case: Case, clause: str, client: Client, *, registered: bool = True) -> None:
+    def __init__(
+        self,
+        case: Case,
+        clause: str,
+        client: Client,
+        *,
+        registered: bool = True,
+        now: Snapshot | None = None,
+    ) -> None:
         self._case, self._clause, self._client = case, clause, client
         self._registered = registered
-        # the first reading may hold a login and a handshake
-        self._each = self._reading_time() < _FAST or self._reading_time() < _FAST
+        self._before = now or read(client)
+        if not self._was_fast():
+            self._before = read(client)  # the first one may have held a login and a handshake
+        self._each = self._was_fast()
         self._unanswered = 0
         self._count = 0
         self._last: deque[Answer] = deque(maxlen=2)
-        self._unread = 0
+        self._unread = self._unread_whole = 0
         self.seconds = 0.0
 
-    def _reading_time(self) -> float:
-        start = time.monotonic()
-        self._before = read(self._client)
-        return time.monotonic() - start
+    def _was_fast(self) -> bool:
+        return sum(answer.seconds for answer in self._before.answers) < _FAST
 
     def judge(
         self, sent: str, call: Callable[[], Answer], *, example: str | None = None, every: int = 1
     ) -> Answer:
-        """One call that must be refused; the client is read after every so many of them.
+        """One call that must be refused; the client is looked at after every so many of them.
 
         Raises:
             FindingError: it was accepted (then the client is made to serve again), or it changed the client.
@@ -329,8 +350,10 @@ class Refusals:
         self._count += 1
         self._last.append(answer)
         self._unread += 1
+        self._unread_whole += 1
         if self._each and self._unread >= every:
-            self._check(sent if every == 1 else f"{self._unread} calls, the last one: {sent}", (answer,))
+            told = sent if every == 1 else f"{self._unread} calls, the last one: {sent}"
+            self._check(told, (answer,), quick=True)
         self.seconds = time.monotonic() - start
         return answer
 
@@ -401,13 +424,16 @@ class Refusals:
         return answer
 
     def _check_unread(self) -> None:
-        if self._unread:
-            self._check(f"{self._unread} calls that were refused", tuple(self._last))
+        if self._unread_whole:
+            self._check(f"{self._unread_whole} calls that were refused", tuple(self._last))
+            self._unread_whole = 0
 
-    def _check(self, sent: str, answers: tuple[Answer, ...]) -> None:
+    def _check(self, sent: str, answers: tuple[Answer, ...], *, quick: bool = False) -> None:
         self._unread = 0
         try:
-            self._before = read_unchanged(self._clause, sent, self._client, self._before, answers)
+            self._before = read_unchanged(
+                self._clause, sent, self._client, self._before, answers, quick=quick
+            )
         except Exception:
             self._recover()
             raise

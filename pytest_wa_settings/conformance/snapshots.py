@@ -17,6 +17,7 @@ _RESOURCES = {
 }
 _PROVIDERS = "/v1/settings/application/media/providers"
 _LONG = 65_536
+_NO_SUCH_PATH = (404, 405, 501)
 _PHOTO = "/v1/settings/profile/photo"
 
 
@@ -46,30 +47,14 @@ class Snapshot:
 
 def read(client: Client) -> Snapshot:
     """A reading of all that is documented and that this client shows."""
-    values: dict[Leaf, object] = {}
-    unread: dict[str, str] = {}
-    answers = []
-    skipped = getattr(client, "unreadable", None)
-    if skipped is None:
-        skipped = client.unreadable = set()
-    for resource, (path, members) in _RESOURCES.items():
-        if resource in skipped:
-            continue
-        answer = client.ask("GET", path)
-        answers.append(_light(answer))
-        content = _member(answer.body, members)
-        if not answer.ok or content is None:
-            unread[resource] = answer.failure or f"{path} answered {answer.status}"
-            if answer.status in (404, 405, 501):
-                skipped.add(resource)
-            continue
-        values.update(_leaves(resource, content))
+    values, unread, answers = _read_settings(client, *_RESOURCES)
+    skipped = client.unreadable
     for resource, reader in (("providers", _read_providers), ("photo", _read_photo)):
         if resource not in skipped:
             answer, found = reader(client)
             answers.append(_light(answer))
             values.update(found)
-            if not found and answer.status in (404, 405, 501) and resource == "providers":
+            if not found and answer.status in _NO_SUCH_PATH and resource == "providers":
                 skipped.add(resource)
     health = client.driver.health()
     statuses = set(gateway_statuses(health))
@@ -77,6 +62,46 @@ def read(client: Client) -> Snapshot:
     serving = health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"}))
     answers.append(_light(health))
     return Snapshot(values, unread, serving, registered, client.number(), tuple(answers))
+
+
+def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
+    """A quick reading of some resources (all settings and texts, if none is named); the rest is as in `last`.
+
+    Of what a whole reading asks for, this is what a client is most likely to have changed, at half the price.
+    """
+    asked = [name for name in _RESOURCES if not resources or name in resources]
+    found, unread, answers = _read_settings(client, *asked)
+    kept = {leaf: value for leaf, value in last.values.items() if leaf.split(":")[0] not in asked}
+    missing = {name: why for name, why in last.unread.items() if name not in asked}
+    return replace(last, values={**kept, **found}, unread={**missing, **unread}, answers=tuple(answers))
+
+
+def shown(client: Client, *resources: str) -> Snapshot:
+    """A reading of some resources alone."""
+    return look(client, Snapshot({}), *resources)
+
+
+def _read_settings(
+    client: Client, *resources: str
+) -> tuple[dict[Leaf, object], dict[str, str], list[Answer]]:
+    values: dict[Leaf, object] = {}
+    unread: dict[str, str] = {}
+    answers = []
+    skipped = client.unreadable
+    for resource in resources:
+        if resource in skipped:
+            continue
+        path, members = _RESOURCES[resource]
+        answer = client.ask("GET", path)
+        answers.append(_light(answer))
+        content = _member(answer.body, members)
+        if not answer.ok or content is None:
+            unread[resource] = answer.failure or f"{path} answered {answer.status}"
+            if answer.status in _NO_SUCH_PATH:
+                skipped.add(resource)
+            continue
+        values.update(_leaves(resource, content))
+    return values, unread, answers
 
 
 def _light(answer: Answer) -> Answer:

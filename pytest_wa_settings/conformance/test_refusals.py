@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -49,16 +50,16 @@ def _backups(client: Client, case: Case) -> dict[str, Backup]:
             raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
         else:
             case.remark(f"the client gave no backup under a password of {name}, which it may refuse")
-    if client.may_change:
-        plant_other_values(client, rng, *ALL, now=at)
-    return taken
+    now = plant_other_values(client, rng, *ALL, now=at) if client.may_change else at
+    return {name: replace(backup, now=now) for name, backup in taken.items()}
 
 
 @pytest.mark.wa_clause("RESTORE-5")
 def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backups = _backups(client, wa_case)
-        refusals = Refusals(wa_case, "RESTORE-5", client)
+        last = list(backups.values())[-1]
+        refusals = Refusals(wa_case, "RESTORE-5", client, now=last.now)
         misses = [(name, miss) for name, backup in backups.items() for miss in near_misses(backup.password)]
         first_name, first = misses[0]
         _refuse_miss(refusals, client, backups[first_name], first, f"a password of {first_name}")
@@ -71,14 +72,14 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
                     miss = NearMiss("the password of another backup", second.password)
                     _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
-        refusals.finish(list(backups.values())[-1])
+        refusals.finish(last)
 
 
 @pytest.mark.wa_clause("RESTORE-5")
 def test_any_other_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "RESTORE-5", client)
+        refusals = Refusals(wa_case, "RESTORE-5", client, now=backup.now)
         refusals.judge(
             "restore with another password", lambda: client.restore(backup.password[::-1], backup.data)
         )
@@ -111,9 +112,10 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         other = take_backup(client, password)
         plant_longest_values(client, rng_of(wa_case))
         backup = take_backup(client, password)
+        now = backup.at
         if client.may_change:
-            plant_other_values(client, rng_of(wa_case), *ALL, now=backup.at)
-        refusals = Refusals(wa_case, "RESTORE-6", client)
+            now = plant_other_values(client, rng_of(wa_case), *ALL, now=now)
+        refusals = Refusals(wa_case, "RESTORE-6", client, now=now)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)
         for done, damage in enumerate(directed):
@@ -128,7 +130,7 @@ def test_damage_at_any_place_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         password = a_password(rng_of(wa_case))
         backup = backup_between_changes(client, rng_of(wa_case), password)
-        refusals = Refusals(wa_case, "RESTORE-6", client)
+        refusals = Refusals(wa_case, "RESTORE-6", client, now=backup.now)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         most = how_many(wa_case, seconds=refusals.seconds)
         for_all(
@@ -159,7 +161,7 @@ def _refuse_damage(
 def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "RESTORE-7", client)
+        refusals = Refusals(wa_case, "RESTORE-7", client, now=backup.now)
         bodies: tuple[tuple[str, dict[str, object]], ...] = (
             ("without password", {"data": backup.data}),
             ("without data", {"password": backup.password}),
@@ -179,7 +181,7 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
 def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "RESTORE-15", client)
+        refusals = Refusals(wa_case, "RESTORE-15", client, now=backup.now)
         for name, value in WRONG_TYPES:
             refusals.judge(f"restore with {name} as password", partial(client.restore, value, backup.data))
             refusals.judge(f"restore with {name} as data", partial(client.restore, backup.password, value))

@@ -75,7 +75,7 @@ class Client(Restoring):
         self.may_change = may_change
         self.may_restore = may_restore
         self.budget = budget or Budget()
-        self.unreadable: set[str] | None = None
+        self.unreadable: set[str] = set()
         self.refused_leaves: set[str] = set()
         self.pending: Pending | None = None
         self.pending_since = 0.0
