@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -17,6 +19,7 @@ Value = TypeVar("Value")
 Item = TypeVar("Item")
 _MOST_SHRINKS = 40
 _SHRINK_SECONDS = 10.0
+_LOOKS = "_get_local_constants"
 
 
 def how_many(case: Case, *, restores: int = 0, seconds: float = 0.0) -> int:
@@ -48,6 +51,24 @@ def affordable(case: Case, items: Sequence[Item], seconds: float) -> list[Item]:
     if stride > 1:
         case.remark(f"only every {stride}th of {len(items)} cases was sent, as answers take {seconds:.1f} s")
     return list(items[::stride])
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Keeps Hypothesis from drawing constants of the modules that a user has loaded: no setting does that.
+
+    With them, one seed would draw differently in another folder, or from another place of installation.
+    """
+    providers: Any = sys.modules.get("hypothesis.internal.conjecture.providers")
+    looks_for_them = getattr(providers, _LOOKS, None)
+    if looks_for_them is None:  # a version that does not
+        yield
+        return
+    setattr(providers, _LOOKS, providers.Constants)
+    try:
+        yield
+    finally:
+        setattr(providers, _LOOKS, looks_for_them)
 
 
 def for_all(
@@ -86,7 +107,8 @@ def for_all(
     )
     run = hypothesis.seed(case.test_seed)(configured(hypothesis.given(value=strategy)(judged_with(judged))))
     try:
-        run()
+        with reproducible():
+            run()
     except FindingError as error:
         case.record(error.finding)
         raise FindingError(error.finding) from None

@@ -33,6 +33,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.damage import flip
 from pytest_wa_settings.conformance.decoding import longest_run
+from pytest_wa_settings.conformance.draws import reproducible
 from pytest_wa_settings.conformance.judgements import (
     agree,
     came,
@@ -264,7 +265,8 @@ def test_any_sequence_of_backups_and_restores(wa_case: Case) -> None:
     )
     machine = hypothesis.seed(wa_case.test_seed)(machine_of(wa_case))
     try:
-        run_state_machine_as_test(machine, settings=configured)
+        with reproducible():
+            run_state_machine_as_test(machine, settings=configured)
     except FindingError as error:
         raise FindingError(error.finding) from None
     except Flaky:

@@ -16,7 +16,7 @@ _OPEN = "\0*"
 _LONG = 512
 _VOLATILE_AT = 8
 _GENERATION = 20_000
-_SHORT = 64
+_SHORT = 128
 _MOST_CLEAN = 4000
 _ENDS = frozenset(" \t\r\n\"'<>&,;(){}[]\\")
 
