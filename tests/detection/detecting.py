@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,23 +74,26 @@ def subjects(kind: str) -> list[Subject]:
     ]
 
 
-def command(subject: Subject, seed: int, examples: int | None) -> list[str]:
-    """The arguments of the pytest command that runs the suite against a subject."""
+def command(subject: Subject, seed: int, examples: int | None, tests: Sequence[str] = ()) -> list[str]:
+    """The arguments of the pytest command that runs the suite, or some tests of it, against a subject."""
     drawn = ["--wa-examples", str(examples)] if examples is not None else []
+    chosen = ["-k", " or ".join(tests)] if tests else []
     address = f"mock:{subject.kind}={subject.name}" if subject.name else "mock:"
     return [
         *["-q", "--wa-url", address],
-        *["--wa-seed", str(seed), "--wa-ready-timeout", str(READY_SECONDS), *drawn, *subject.run],
+        *["--wa-seed", str(seed), "--wa-ready-timeout", str(READY_SECONDS), *drawn, *chosen, *subject.run],
         *["--wa-report", "report", "--junitxml", "junit.xml"],
     ]
 
 
-def run(subject: Subject, *, seed: int = 0, examples: int | None = EXAMPLES) -> Outcome:
-    """What the suite says of a subject, from an empty folder."""
+def run(
+    subject: Subject, *, seed: int = 0, examples: int | None = EXAMPLES, tests: Sequence[str] = ()
+) -> Outcome:
+    """What the suite says of a subject, from an empty folder; `tests` are functions, absent all of them."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wa-detection-") as folder:
         # Forked from one process that has loaded pytest already: a tenth of each run would go into that.
-        process = _FORKS.Process(target=_run_in, args=(folder, command(subject, seed, examples)))
+        process = _FORKS.Process(target=_run_in, args=(folder, command(subject, seed, examples, tests)))
         process.start()
         process.join(LIMIT_SECONDS)
         if process.is_alive():
@@ -138,6 +141,11 @@ def read(folder: Path, seconds: float) -> Outcome:
 def name(case: ElementTree.Element) -> str:
     """A test as `module::name`."""
     return f"{case.get('classname')}::{case.get('name')}"
+
+
+def function(test: str) -> str:
+    """The function of a test `module::name`, without its parameters."""
+    return test.rpartition("::")[2].partition("[")[0]
 
 
 def failed(case: ElementTree.Element) -> bool:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import detecting
 import drawing
+import matrix
 import pytest
 
 HERE = Path(__file__).parent
@@ -31,3 +32,12 @@ def test_the_drawing_is_that_of_the_matrix() -> None:
     assert drawn == drawing.svg(MATRIX)
     ElementTree.fromstring(drawn)
     assert drawn.count(drawing.COLOURS["own"]) == len(MATRIX["mutants"]) + 1
+
+
+def test_a_quick_run_has_the_tests_that_turn_red_and_a_draw_of_others() -> None:
+    for row in MATRIX["mutants"]:
+        chosen = matrix.some_tests(MATRIX, row["name"], 0)
+        red = {detecting.function(test) for test in row["tests"]}
+        assert red < set(chosen)
+        assert len(set(chosen)) == len(red) + matrix.OTHERS
+    assert matrix.some_tests(MATRIX, "one that is new", 0) == ()
