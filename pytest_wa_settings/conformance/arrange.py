@@ -319,17 +319,14 @@ class Refusals:
         self._case, self._clause, self._client = case, clause, client
         self._registered = registered
         self._before = now or read(client)
-        if not self._was_fast():
+        if self._before.seconds >= _FAST:
             self._before = read(client)  # the first one may have held a login and a handshake
-        self._each = self._was_fast()
+        self._each = self._before.seconds < _FAST
         self._unanswered = 0
         self._count = 0
         self._last: deque[Answer] = deque(maxlen=2)
         self._unread = self._unread_whole = 0
         self.seconds = 0.0
-
-    def _was_fast(self) -> bool:
-        return sum(answer.seconds for answer in self._before.answers) < _FAST
 
     def judge(
         self, sent: str, call: Callable[[], Answer], *, example: str | None = None, every: int = 1

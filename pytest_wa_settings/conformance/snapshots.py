@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,7 @@ class Snapshot:
         serving: whether health answered and said that it works (or is unregistered, where it is).
         registered: what health says of the registration; None if it says nothing.
         answers: the answers behind it.
+        seconds: how long it took, with all waiting.
     """
 
     values: Mapping[Leaf, object]
@@ -39,6 +41,7 @@ class Snapshot:
     registered: bool | None = None
     number: str | None = None
     answers: tuple[Answer, ...] = ()
+    seconds: float = 0.0
 
     def of(self, *resources: str) -> dict[Leaf, object]:
         """The values of some resources only."""
@@ -47,6 +50,7 @@ class Snapshot:
 
 def read(client: Client) -> Snapshot:
     """A reading of all that is documented and that this client shows."""
+    began = time.monotonic()
     values, unread, answers = _read_settings(client, *_RESOURCES)
     skipped = client.unreadable
     for resource, reader in (("providers", _read_providers), ("photo", _read_photo)):
@@ -61,7 +65,8 @@ def read(client: Client) -> Snapshot:
     registered = None if not statuses else "unregistered" not in statuses
     serving = health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"}))
     answers.append(_light(health))
-    return Snapshot(values, unread, serving, registered, client.number(), tuple(answers))
+    number, seconds = client.number(), time.monotonic() - began
+    return Snapshot(values, unread, serving, registered, number, tuple(answers), seconds)
 
 
 def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:

@@ -1,0 +1,127 @@
+"""After a refused call the settings are looked at; whatever else a client shows is read when the row ends."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import Refusals
+from pytest_wa_settings.conformance.snapshots import look, read, shown
+from pytest_wa_settings.verdicts import FindingError
+from pytest_wa_settings.wire import Answer, Exchange
+
+APPLICATION = "/v1/settings/application"
+ABOUT = "/v1/settings/profile/about"
+BUSINESS = "/v1/settings/business/profile"
+PHOTO = "/v1/settings/profile/photo"
+PROVIDERS = "/v1/settings/application/media/providers"
+HEALTH = "/v1/health"
+
+
+class Shown:
+    """A client as the readings see it: `bodies` by path, `asked` the paths asked for since `forget`."""
+
+    managed = can_restart = False
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, Any] = {
+            APPLICATION: {"settings": {"application": {"heartbeat_interval": 5}}},
+            ABOUT: {"settings": {"profile": {"about": {"text": "hello"}}}},
+            BUSINESS: {"settings": {"business": {"profile": {"email": "a@b.example"}}}},
+            PHOTO: "a picture",
+            PROVIDERS: {
+                "settings": {"application": {"media": {"providers": [{"name": "own", "type": "www"}]}}}
+            },
+            HEALTH: {"health": {"gateway_status": "connected"}},
+        }
+        self.asked: list[str] = []
+        self.unreadable: set[str] = set()
+        self.testbed = SimpleNamespace(latency=0.0)
+        self.driver = SimpleNamespace(health=lambda: self.ask("GET", HEALTH))
+
+    def ask(self, method: str, path: str) -> Answer:
+        self.asked.append(path)
+        exchange = Exchange(1, "client", method, path, (), "", 200, (), "", None, 0.0, 0.0)
+        return Answer(method, path, 200, (), json.dumps(self.bodies[path]).encode(), None, 0.0, exchange)
+
+    def number(self) -> None:
+        return None
+
+    def come_back(self, *, expect_registered: bool) -> None:
+        return None
+
+    def forget(self) -> None:
+        self.asked.clear()
+
+    def refuse(self) -> Answer:
+        exchange = Exchange(2, "client", "POST", "/", (), "", 400, (), "", None, 0.0, 0.0)
+        return Answer("POST", "/", 400, (), b"{}", None, 0.0, exchange)
+
+
+@pytest.fixture
+def client() -> Any:
+    return Shown()
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that stays changed is found at once."""
+    monkeypatch.setattr("pytest_wa_settings.conformance.arrange._UNCHANGED_WITHIN", 0.0)
+
+
+def test_a_look_asks_for_settings_and_texts_and_takes_the_rest_over(client: Any) -> None:
+    last = read(client)
+    client.forget()
+    client.bodies[ABOUT]["settings"]["profile"]["about"]["text"] = "bye"
+    client.bodies[PHOTO] = "another"
+    after = look(client, last)
+    assert client.asked == [APPLICATION, ABOUT, BUSINESS]
+    assert after.values == {**last.values, "about:text": "bye"}
+    assert after.registered is True
+
+
+def test_a_member_that_is_gone_is_not_taken_over(client: Any) -> None:
+    last = read(client)
+    client.bodies[APPLICATION]["settings"]["application"].clear()
+    assert "application:heartbeat_interval" not in look(client, last).values
+
+
+def test_what_is_shown_of_one_resource_asks_for_no_other(client: Any) -> None:
+    assert shown(client, "about", "photo").values == {"about:text": "hello"}
+    assert client.asked == [ABOUT]
+
+
+def refusals(client: Any) -> Refusals:
+    case: Any = SimpleNamespace(remark=lambda *_: None)
+    return Refusals(case, "RESTORE-5", client, now=read(client))
+
+
+def test_a_setting_that_a_refused_call_changed_is_found_at_that_call(client: Any) -> None:
+    row = refusals(client)
+    row.judge("the first", client.refuse)
+    client.bodies[APPLICATION]["settings"]["application"]["heartbeat_interval"] = 6
+    with pytest.raises(FindingError) as found:
+        row.judge("the second", client.refuse)
+    assert found.value.finding.sent == "the second"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (PHOTO, "another"),
+        (PROVIDERS, {"settings": {"application": {"media": {"providers": []}}}}),
+        (HEALTH, {"health": {"gateway_status": "unregistered"}}),
+    ],
+)
+def test_what_is_not_looked_at_is_found_at_the_end_of_the_row(client: Any, path: str, body: object) -> None:
+    row = refusals(client)
+    row.judge("the first", client.refuse)
+    client.bodies[path] = body
+    row.judge("the second", client.refuse)
+    with pytest.raises(FindingError) as found:
+        row.finish()
+    assert found.value.finding.sent == "2 calls that were refused"
+    assert found.value.finding.clause == "RESTORE-5"
