@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,6 +14,7 @@ from pytest_wa_settings.conformance.arrange import (
     come_back,
     plant_other_values,
     read_settled,
+    restore_accepted,
     restore_and_read,
     rng_of,
     take_backup,
@@ -114,9 +116,18 @@ def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -
         for password, answer in list(zip(passwords, answers, strict=True))[:most]:
             restored = client.restore(password, answer.data)
             if restored.answered and not restored.ok:
+                _restores_one_after_another(client, rng)
                 told = f"{sent}, then a restore of one"
                 settle(Finding("ROBUST-2", told, "it is accepted", came(restored), (answer, restored)))
             come_back(client)
+
+
+def _restores_one_after_another(client: Client, rng: random.Random) -> None:
+    """The control: restores of two backups, the newer one first, taken one by one. Raises NotTested."""
+    older, newer = (take_backup(client, a_password(rng)) for _ in range(2))
+    for backup in (newer, older):
+        restore_accepted(client, backup, "RESTORE-8")
+        come_back(client)
 
 
 @pytest.mark.wa_clause("ROBUST-3", uses_up="restores")

@@ -171,10 +171,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-EACH_RESTORES = {"ROBUST-2": "of several backups at once all but the last are refused, too"}
-
-
-@mutant("RESTORE-8", also=EACH_RESTORES)
+@mutant("RESTORE-8")
 def only_the_newest_password_restores() -> None:
     """A client knows the password of its last backup only, and refuses a backup under an earlier one."""
 
