@@ -243,12 +243,13 @@ def restore_written_piece_by_piece() -> None:
     """A restore writes setting after setting, each for good: a kill in between leaves a mixture."""
 
     async def restore(clean: Any, coreapp: Coreapp, password: str, data: str) -> None:
-        coreapp.assert_running()
         opened = await coreapp.unseal(password, data)
         coreapp.assert_fits(opened.setup)
-        for name, value in _pieces(coreapp, opened):
-            coreapp.store.put(name, value)
-            await asyncio.sleep(0.002)
+        async with coreapp.lock:  # two restores at once are not mixed: that is ROBUST-3
+            coreapp.assert_running()
+            for name, value in _pieces(coreapp, opened):
+                coreapp.store.put(name, value)
+                await asyncio.sleep(0.002)
         await clean(coreapp, password, data)
 
     wrap(Coreapp, "restore", restore)
