@@ -93,7 +93,8 @@ def run(
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wa-detection-") as folder:
         # Forked from one process that has loaded pytest already: a tenth of each run would go into that.
-        process = _FORKS.Process(target=_run_in, args=(folder, command(subject, seed, examples, tests)))
+        arguments = command(subject, seed, examples, tests)
+        process = _FORKS.Process(target=_run_in, args=(folder, arguments), daemon=True)
         process.start()
         process.join(LIMIT_SECONDS)
         if process.is_alive():
