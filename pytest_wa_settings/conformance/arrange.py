@@ -9,7 +9,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
 from pytest_wa_settings.conformance.judgements import (
@@ -42,16 +42,12 @@ _RESTORES_FOR_THE_REST = 17
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup: its password, its `data`, and what was readable when it was taken.
-
-    `now` is a later reading, where nothing was changed after it.
-    """
+    """One backup: its password, its `data`, and what was readable when it was taken."""
 
     password: str
     data: str
     at: Snapshot
     answer: Answer
-    now: Snapshot | None = None
 
     def __repr__(self) -> str:
         return f"Backup({len(self.data)} characters)"
@@ -209,7 +205,8 @@ def backup_between_changes(client: Client, rng: random.Random, password: str) ->
         return take_backup(client, password)
     at = plant_other_values(client, rng, *ALL)
     backup = take_backup(client, password, at=at)
-    return replace(backup, now=plant_other_values(client, rng, *ALL, now=at))
+    plant_other_values(client, rng, *ALL, now=at)
+    return backup
 
 
 def can_spare_restores(client: Client) -> bool:
@@ -303,22 +300,14 @@ class Refusals:
     """Sends restores that must be refused, and judges that nothing changed.
 
     One client, one clause. At a client that answers fast the settings are looked at after every call, or
-    after every so many of a long row of calls; all that can be read is read once, at the end. `now` is the
-    last reading, where nothing was changed since.
+    after every so many of a long row of calls; all that can be read is read once, at the end.
     """
 
-    def __init__(
-        self,
-        case: Case,
-        clause: str,
-        client: Client,
-        *,
-        registered: bool = True,
-        now: Snapshot | None = None,
-    ) -> None:
+    def __init__(self, case: Case, clause: str, client: Client, *, registered: bool = True) -> None:
         self._case, self._clause, self._client = case, clause, client
         self._registered = registered
-        self._before = now or read(client)
+        # Also after a reading that planting made: a client may take a moment to show all of what it took.
+        self._before = read(client)
         if self._before.seconds >= _FAST:
             self._before = read(client)  # the first one may have held a login and a handshake
         self._each = self._before.seconds < _FAST

@@ -66,7 +66,7 @@ def test_backup_refuses_a_user_that_is_no_admin(wa_case: Case) -> None:
 def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "ACCESS-3", client, now=backup.now)
+        refusals = Refusals(wa_case, "ACCESS-3", client)
         for name, token in bad_tokens(client, rng_of(wa_case)):
             sent = f"restore of a good backup with {name}"
             answer = refusals.judge(sent, partial(client.restore, backup.password, backup.data, token=token))
@@ -80,7 +80,7 @@ def test_restore_refuses_a_user_that_is_no_admin(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         token = client.user_token()
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "ACCESS-4", client, now=backup.now)
+        refusals = Refusals(wa_case, "ACCESS-4", client)
         refusals.judge(
             "restore of a good backup with a non-admin account's token",
             lambda: client.restore(backup.password, backup.data, token=token),

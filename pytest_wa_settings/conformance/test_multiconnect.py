@@ -76,10 +76,9 @@ def _refused_on(case: Case, clause: str, target: Setup, backups: Mapping[Setup, 
                 client = leases.enter_context(case.testbed.lease(need))
             except Unavailable:
                 continue
-            now = None
             if need.exclusive and client.may_change:
-                now = plant_other_values(client, rng_of(case), "application")
-            refusals = Refusals(case, clause, client, registered=client.state == "registered", now=now)
+                plant_other_values(client, rng_of(case), "application")
+            refusals = Refusals(case, clause, client, registered=client.state == "registered")
             for source, backup in backups.items():
                 refusals.judge(
                     f"a backup from {told(source)}, restored on {told(target)}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -50,16 +49,16 @@ def _backups(client: Client, case: Case) -> dict[str, Backup]:
             raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
         else:
             case.remark(f"the client gave no backup under a password of {name}, which it may refuse")
-    now = plant_other_values(client, rng, *ALL, now=at) if client.may_change else at
-    return {name: replace(backup, now=now) for name, backup in taken.items()}
+    if client.may_change:
+        plant_other_values(client, rng, *ALL, now=at)
+    return taken
 
 
 @pytest.mark.wa_clause("RESTORE-5")
 def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backups = _backups(client, wa_case)
-        last = list(backups.values())[-1]
-        refusals = Refusals(wa_case, "RESTORE-5", client, now=last.now)
+        refusals = Refusals(wa_case, "RESTORE-5", client)
         misses = [(name, miss) for name, backup in backups.items() for miss in near_misses(backup.password)]
         first_name, first = misses[0]
         _refuse_miss(refusals, client, backups[first_name], first, f"a password of {first_name}")
@@ -72,14 +71,14 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
                     miss = NearMiss("the password of another backup", second.password)
                     _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
-        refusals.finish(last)
+        refusals.finish(list(backups.values())[-1])
 
 
 @pytest.mark.wa_clause("RESTORE-5")
 def test_any_other_password_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "RESTORE-5", client, now=backup.now)
+        refusals = Refusals(wa_case, "RESTORE-5", client)
         refusals.judge(
             "restore with another password", lambda: client.restore(backup.password[::-1], backup.data)
         )
@@ -112,10 +111,9 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         other = take_backup(client, password)
         plant_longest_values(client, rng_of(wa_case))
         backup = take_backup(client, password)
-        now = backup.at
         if client.may_change:
-            now = plant_other_values(client, rng_of(wa_case), *ALL, now=now)
-        refusals = Refusals(wa_case, "RESTORE-6", client, now=now)
+            plant_other_values(client, rng_of(wa_case), *ALL, now=backup.at)
+        refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)
         for done, damage in enumerate(directed):
@@ -130,7 +128,7 @@ def test_damage_at_any_place_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         password = a_password(rng_of(wa_case))
         backup = backup_between_changes(client, rng_of(wa_case), password)
-        refusals = Refusals(wa_case, "RESTORE-6", client, now=backup.now)
+        refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         most = how_many(wa_case, seconds=refusals.seconds)
         for_all(
@@ -161,7 +159,7 @@ def _refuse_damage(
 def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "RESTORE-7", client, now=backup.now)
+        refusals = Refusals(wa_case, "RESTORE-7", client)
         bodies: tuple[tuple[str, dict[str, object]], ...] = (
             ("without password", {"data": backup.data}),
             ("without data", {"password": backup.password}),
@@ -181,7 +179,7 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
 def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
-        refusals = Refusals(wa_case, "RESTORE-15", client, now=backup.now)
+        refusals = Refusals(wa_case, "RESTORE-15", client)
         for name, value in WRONG_TYPES:
             refusals.judge(f"restore with {name} as password", partial(client.restore, value, backup.data))
             refusals.judge(f"restore with {name} as data", partial(client.restore, backup.password, value))

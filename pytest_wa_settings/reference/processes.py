@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pytest_wa_settings.reference.errors import ReferenceFault
 
 PR_SET_PDEATHSIG = 1
-# What a client would else import at its start, 20 ms of it; a module that another version lacks is no loss.
+# What a client would else import at its start or for its first callback; one that a version lacks is no loss.
 LATE_IMPORTS = (
     "anyio._backends._asyncio",
     "anyio.streams.tls",

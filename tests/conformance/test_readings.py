@@ -96,7 +96,7 @@ def test_what_is_shown_of_one_resource_asks_for_no_other(client: Any) -> None:
 
 def refusals(client: Any) -> Refusals:
     case: Any = SimpleNamespace(remark=lambda *_: None)
-    return Refusals(case, "RESTORE-5", client, now=read(client))
+    return Refusals(case, "RESTORE-5", client)
 
 
 def test_a_setting_that_a_refused_call_changed_is_found_at_that_call(client: Any) -> None:
