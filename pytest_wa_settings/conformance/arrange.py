@@ -7,35 +7,20 @@ import string
 import struct
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
 from pytest_wa_settings.conformance.judgements import (
-    agree,
     came,
-    changed_leaves,
-    died,
-    lost,
-    refused,
-    settle,
-    taken_up_late,
-    unchanged,
 )
-from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
+from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
-_UNCHANGED_WITHIN = 3.0
-"""Seconds that a client may take to be as before: health may say `connecting` meanwhile."""
-
-
 _MOST_READINGS = 5
 """Readings of a client that goes on changing."""
-_FAST = 0.05
-"""Seconds that a reading takes at most, on a client that is read after every call."""
 _RESTORES_FOR_THE_REST = 17
 """Restores that a declared client keeps for what cannot be judged without them."""
 
@@ -266,167 +251,3 @@ def wait_until(condition: Callable[[], bool], limit: float, pause: float = 0.02)
             return False
         time.sleep(pause)
     return True
-
-
-def read_unchanged(
-    clause: str,
-    sent: str,
-    client: Client,
-    before: Snapshot,
-    answers: tuple[Answer, ...],
-    *,
-    quick: bool = False,
-) -> Snapshot:
-    """Reads until the client is as before, for a few seconds at most; returns that reading.
-
-    A `quick` one begins with a look at the settings.
-
-    Raises:
-        FindingError: it stays changed.
-    """
-    deadline = time.monotonic() + _UNCHANGED_WITHIN + 20 * client.testbed.latency
-    after = look(client, before) if quick else read(client)
-    while True:
-        finding = unchanged(clause, sent, before, after, answers)
-        if finding is None:
-            return after
-        if time.monotonic() > deadline:
-            settle(finding)
-        time.sleep(0.1)
-        after = read(client)
-
-
-class Refusals:
-    """Sends restores that must be refused, and judges that nothing changed.
-
-    One client, one clause. At a client that answers fast the settings are looked at after every call, or
-    after every so many of a long row of calls; all that can be read is read once, at the end.
-    """
-
-    def __init__(self, case: Case, clause: str, client: Client, *, registered: bool = True) -> None:
-        self._case, self._clause, self._client = case, clause, client
-        self._registered = registered
-        # Also after a reading that planting made: a client may take a moment to show all of what it took.
-        self._before = read(client)
-        if self._before.seconds >= _FAST:
-            self._before = read(client)  # the first one may have held a login and a handshake
-        self._each = self._before.seconds < _FAST
-        self._unanswered = 0
-        self._count = 0
-        self._last: deque[Answer] = deque(maxlen=2)
-        self._unread = self._unread_whole = 0
-        self.seconds = 0.0
-
-    def judge(
-        self, sent: str, call: Callable[[], Answer], *, example: str | None = None, every: int = 1
-    ) -> Answer:
-        """One call that must be refused; the client is looked at after every so many of them.
-
-        Raises:
-            FindingError: it was accepted (then the client is made to serve again), or it changed the client.
-        """
-        start = time.monotonic()
-        answer = call()
-        if not answer.answered:
-            answer = self._again(sent, call, answer)
-        finding = refused(self._clause, sent, answer, example=example)
-        if finding is not None:
-            self._recover()
-            settle(finding)
-        self._count += 1
-        self._last.append(answer)
-        self._unread += 1
-        self._unread_whole += 1
-        if self._each and self._unread >= every:
-            told = sent if every == 1 else f"{self._unread} calls, the last one: {sent}"
-            self._check(told, (answer,), quick=True)
-        self.seconds = time.monotonic() - start
-        return answer
-
-    def finish(self, backup: Backup | None = None) -> None:
-        """The reading at the end, and that the backup taken last before the refusals still restores."""
-        self._check_unread()
-        if backup is None:
-            return
-        if not self._client.can_restart:
-            self._case.remark(
-                "that an earlier backup still restores was not checked: the client cannot be restarted"
-            )
-        elif not can_spare_restores(self._client):
-            self._case.remark("that an earlier backup still restores was not checked, to save restores")
-        else:
-            self._still_restores(backup)
-
-    def survives_a_start(self, *backups: Backup) -> None:
-        """Judges that the next start takes up nothing of the refused backups: that would be a change.
-
-        A start may heal what only memory holds: where that counts, `finish` comes in a test of its own.
-        """
-        self._check_unread()
-        taken_up = [(one, changed_leaves(one.at.values, self._before.values)) for one in backups]
-        if not self._client.can_restart or not any(leaves for _, leaves in taken_up):
-            return
-        try:
-            self._client.restart()
-        except NotBack as error:
-            self._case.remark(f"that the next start takes up nothing was not checked: {error.problem}")
-            return
-        after = read(self._client)
-        for backup, leaves in taken_up:
-            if leaves and agree(leaves, backup.at.values, after.values) and self._keeps_over_a_start(backup):
-                sent = f"{self._count} calls that were refused, then one more start"
-                settle(taken_up_late(self._clause, sent, len(leaves), after))
-        self._before = after
-
-    def _keeps_over_a_start(self, backup: Backup) -> bool:
-        """The control: whether a change outlives a start at all, which no clause demands."""
-        changed = plant_other_values(self._client, rng_of(self._case), "application")
-        leaves = changed_leaves(backup.at.values, changed.values)
-        try:
-            self._client.restart()
-        except NotBack:
-            return False
-        return not agree(leaves, backup.at.values, read(self._client).values)
-
-    def _still_restores(self, backup: Backup) -> None:
-        answer = self._client.restore(backup.password, backup.data)
-        accepted = answer.ok or not answer.answered
-        if not accepted:
-            fresh = take_backup(self._client, backup.password)
-            control = restore_accepted(self._client, fresh, "RESTORE-8")
-            come_back(self._client, registered=self._registered)
-            settle(lost(self._clause, self._count, (answer, control)))
-        come_back(self._client, registered=self._registered)
-
-    def _again(self, sent: str, call: Callable[[], Answer], first: Answer) -> Answer:
-        """Asks once more where no answer came: a running client owes one (a 2xx would be a finding)."""
-        if not self._client.wait_serving(registered=None):
-            settle(died(self._clause, sent, first))
-        answer = call()
-        if not answer.answered:
-            self._unanswered += 1
-            if self._unanswered == 1:
-                self._case.remark(f"no answer to {sent} ({answer.failure}): taken as a refusal")
-        return answer
-
-    def _check_unread(self) -> None:
-        if self._unread_whole:
-            self._check(f"{self._unread_whole} calls that were refused", tuple(self._last))
-            self._unread_whole = 0
-
-    def _check(self, sent: str, answers: tuple[Answer, ...], *, quick: bool = False) -> None:
-        self._unread = 0
-        try:
-            self._before = read_unchanged(
-                self._clause, sent, self._client, self._before, answers, quick=quick
-            )
-        except Exception:
-            self._recover()
-            raise
-
-    def _recover(self) -> None:
-        """Makes the client serve again, so that what comes next is not judged on a stopped client."""
-        try:
-            self._client.come_back(expect_registered=self._registered)
-        except Unavailable as error:
-            self._case.remark(f"the client did not serve again: {error.problem}")

@@ -9,13 +9,13 @@ from functools import partial
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
-    Refusals,
     a_password,
     backup_between_changes,
     rng_of,
     take_backup,
 )
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
+from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import NO_TOKEN, Token

@@ -7,13 +7,11 @@ from functools import partial
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
-    Refusals,
     a_password,
     backup_between_changes,
     can_spare_restores,
     changeable,
     plant,
-    read_unchanged,
     restore_and_read,
     rng_of,
     take_backup,
@@ -32,6 +30,7 @@ from pytest_wa_settings.conformance.judgements import (
     settle,
 )
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
+from pytest_wa_settings.conformance.refusals import Refusals, read_unchanged
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, NotTested

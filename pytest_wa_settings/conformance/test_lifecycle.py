@@ -28,7 +28,6 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     come_back,
     plant_other_values,
-    read_unchanged,
     take_backup,
 )
 from pytest_wa_settings.conformance.damage import flip
@@ -43,6 +42,7 @@ from pytest_wa_settings.conformance.judgements import (
     settle,
     taken_up_late,
 )
+from pytest_wa_settings.conformance.refusals import read_unchanged
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested

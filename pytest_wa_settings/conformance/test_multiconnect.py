@@ -10,7 +10,6 @@ import pytest
 
 from pytest_wa_settings.conformance.arrange import (
     Backup,
-    Refusals,
     a_password,
     come_back,
     plant_other_values,
@@ -19,6 +18,7 @@ from pytest_wa_settings.conformance.arrange import (
     take_backup,
 )
 from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Need, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested

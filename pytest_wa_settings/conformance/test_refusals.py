@@ -9,7 +9,6 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     ALL,
     Backup,
-    Refusals,
     a_password,
     backup_between_changes,
     plant_longest_values,
@@ -28,6 +27,7 @@ from pytest_wa_settings.conformance.passwords import (
     near_misses,
     one_password,
 )
+from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested

@@ -44,7 +44,7 @@ class Link:
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
-        self.host, self.port = address.hostname or "", address.port or 80
+        self.host, self.port, self.netloc = address.hostname or "", address.port or 80, address.netloc
 
     async def ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, seconds: float = ANSWER_SECONDS
@@ -68,7 +68,7 @@ class Link:
         http = h11.Connection(h11.CLIENT)
         content = b"" if body is None else json.dumps(body).encode()
         headers = [
-            ("Host", f"{self.host}:{self.port}"),
+            ("Host", self.netloc),
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(content))),
             ("Connection", "close"),

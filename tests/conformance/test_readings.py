@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import Refusals
+from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import look, read, shown
 from pytest_wa_settings.verdicts import FindingError
 from pytest_wa_settings.wire import Answer, Exchange
@@ -69,7 +69,7 @@ def client() -> Any:
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that stays changed is found at once."""
-    monkeypatch.setattr("pytest_wa_settings.conformance.arrange._UNCHANGED_WITHIN", 0.0)
+    monkeypatch.setattr("pytest_wa_settings.conformance.refusals._UNCHANGED_WITHIN", 0.0)
 
 
 def test_a_look_asks_for_settings_and_texts_and_takes_the_rest_over(client: Any) -> None:
