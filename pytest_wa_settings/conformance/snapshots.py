@@ -70,11 +70,8 @@ def read(client: Client) -> Snapshot:
 
 
 def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
-    """A quick reading of some resources (all settings and texts, if none is named); the rest is as in `last`.
-
-    Of what a whole reading asks for, this is what a client is most likely to have changed, at half the price.
-    """
-    asked = [name for name in _RESOURCES if not resources or name in resources]
+    """A reading of some of `application`, `about` and `business`; the rest is as in `last`."""
+    asked = [name for name in _RESOURCES if name in resources]
     found, unread, answers = _read_settings(client, *asked)
     kept = {leaf: value for leaf, value in last.values.items() if leaf.split(":")[0] not in asked}
     missing = {name: why for name, why in last.unread.items() if name not in asked}

@@ -72,21 +72,22 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_wa_settings.conformance.refusals._UNCHANGED_WITHIN", 0.0)
 
 
-def test_a_look_asks_for_settings_and_texts_and_takes_the_rest_over(client: Any) -> None:
+def test_a_look_asks_for_what_is_named_and_takes_the_rest_over(client: Any) -> None:
     last = read(client)
     client.forget()
+    client.bodies[APPLICATION]["settings"]["application"]["heartbeat_interval"] = 6
     client.bodies[ABOUT]["settings"]["profile"]["about"]["text"] = "bye"
-    client.bodies[PHOTO] = "another"
-    after = look(client, last)
-    assert client.asked == [APPLICATION, ABOUT, BUSINESS]
-    assert after.values == {**last.values, "about:text": "bye"}
+    client.bodies[BUSINESS]["settings"]["business"]["profile"]["email"] = "c@d.example"
+    after = look(client, last, "application", "about")
+    assert client.asked == [APPLICATION, ABOUT]
+    assert after.values == {**last.values, "application:heartbeat_interval": 6, "about:text": "bye"}
     assert after.registered is True
 
 
 def test_a_member_that_is_gone_is_not_taken_over(client: Any) -> None:
     last = read(client)
     client.bodies[APPLICATION]["settings"]["application"].clear()
-    assert "application:heartbeat_interval" not in look(client, last).values
+    assert "application:heartbeat_interval" not in look(client, last, "application").values
 
 
 def test_what_is_shown_of_one_resource_asks_for_no_other(client: Any) -> None:
@@ -111,6 +112,8 @@ def test_a_setting_that_a_refused_call_changed_is_found_at_that_call(client: Any
 @pytest.mark.parametrize(
     ("path", "body"),
     [
+        (ABOUT, {"settings": {"profile": {"about": {"text": "bye"}}}}),
+        (BUSINESS, {"settings": {"business": {"profile": {"email": "c@d.example"}}}}),
         (PHOTO, "another"),
         (PROVIDERS, {"settings": {"application": {"media": {"providers": []}}}}),
         (HEALTH, {"health": {"gateway_status": "unregistered"}}),
