@@ -14,7 +14,7 @@ from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, 
 from pytest_wa_settings.conformance.judgements import (
     came,
 )
-from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
+from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
 from pytest_wa_settings.testbed import Client, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
@@ -100,10 +100,6 @@ def _change_one(client: Client, resource: str, leaf: Leaf, value: object) -> boo
     return plain != value and _change(client, resource, {leaf: plain})
 
 
-def _often_unset(one: Field) -> bool:
-    return one.resource in ("about", "business") or one.leaf == "application:webhooks.url"
-
-
 def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> bool:
     body: dict[str, object] = {}
     for leaf, value in leaves.items():
@@ -123,17 +119,28 @@ def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> boo
 def plant_other_values(
     client: Client, rng: random.Random, *resources: str, now: Snapshot | None = None
 ) -> Snapshot:
-    """Gives every field that can be changed another value; returns the reading after it.
+    """Gives every field that can be changed another value; returns a reading after it.
 
-    `now` is the last reading, where nothing was changed since.
+    `now` is the last reading, a whole one, where nothing was changed since.
     """
+    change_values(client, rng, *resources, now=now)
+    return look(client, now, *resources) if now else read(client)
+
+
+def change_values(client: Client, rng: random.Random, *resources: str, now: Snapshot | None = None) -> None:
+    """As plant_other_values, where nobody needs the reading; `now` shows these resources at least."""
     now = now or shown(client, *resources)
     changed = changeable(now, *resources)
     plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changed})
-    for one in FIELDS:
-        # what is not set yet shows no member to change; what a client refuses once is not offered again
-        if one.resource in resources and one.leaf not in now.values and _may_be_set(client, one):
-            _offer(client, one, another_value(one, None, rng))
+    # what is not set yet shows no member to change; what a client refuses once is not offered again
+    offered = {
+        one.leaf: another_value(one, None, rng)
+        for one in FIELDS
+        if one.resource in resources
+        and one.leaf not in now.values.keys() | client.refused_leaves
+        and _may_be_set(client, one)
+    }
+    client.refused_leaves |= offered.keys() - plant(client, offered)
     if (
         "photo" in resources
         and (client.managed or client.touched)
@@ -142,7 +149,6 @@ def plant_other_values(
         answer = client.driver.set_photo(picture(rng), "image/png")
         if not answer.ok:
             client.refused_leaves.add("photo:digest")
-    return read(client)
 
 
 def _may_be_set(client: Client, one: Field) -> bool:
@@ -151,11 +157,6 @@ def _may_be_set(client: Client, one: Field) -> bool:
     Then its own state is restored at the end; setting fields again could not make one unset.
     """
     return one.planted and (client.managed or client.touched)
-
-
-def _offer(client: Client, one: Field, value: object) -> None:
-    if one.leaf not in client.refused_leaves and not plant(client, {one.leaf: value}):
-        client.refused_leaves.add(one.leaf)
 
 
 def plant_longest_values(client: Client, rng: random.Random) -> None:
@@ -190,7 +191,7 @@ def backup_between_changes(client: Client, rng: random.Random, password: str) ->
         return take_backup(client, password)
     at = plant_other_values(client, rng, *ALL)
     backup = take_backup(client, password, at=at)
-    plant_other_values(client, rng, *ALL, now=at)
+    change_values(client, rng, *ALL, now=at)
     return backup
 
 

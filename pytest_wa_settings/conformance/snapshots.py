@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pytest_wa_settings.conformance.fields import FIELDS, Leaf
 from pytest_wa_settings.testbed import Client
 from pytest_wa_settings.wire import Answer
 
-_RESOURCES = {
-    "application": ("/v1/settings/application", ("settings", "application")),
-    "about": ("/v1/settings/profile/about", ("settings", "profile", "about")),
-    "business": ("/v1/settings/business/profile", ("settings", "business", "profile")),
-}
-_PROVIDERS = "/v1/settings/application/media/providers"
+Values = dict[Leaf, object]
+
+_TEXTS = ("application", "about", "business")
+"""What every client shows: a reason is kept where it cannot be read."""
 _LONG = 65_536
 _NO_SUCH_PATH = (404, 405, 501)
-_PHOTO = "/v1/settings/profile/photo"
 
 
 @dataclass(frozen=True)
@@ -51,59 +49,45 @@ class Snapshot:
 def read(client: Client) -> Snapshot:
     """A reading of all that is documented and that this client shows."""
     began = time.monotonic()
-    values, unread, answers = _read_settings(client, *_RESOURCES)
-    skipped = client.unreadable
-    for resource, reader in (("providers", _read_providers), ("photo", _read_photo)):
-        if resource not in skipped:
-            answer, found = reader(client)
-            answers.append(_light(answer))
-            values.update(found)
-            if not found and answer.status in _NO_SUCH_PATH and resource == "providers":
-                skipped.add(resource)
+    found = shown(client, *RESOURCES)
     health = client.driver.health()
     statuses = set(gateway_statuses(health))
-    registered = None if not statuses else "unregistered" not in statuses
-    serving = health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"}))
-    answers.append(_light(health))
-    number, seconds = client.number(), time.monotonic() - began
-    return Snapshot(values, unread, serving, registered, number, tuple(answers), seconds)
+    return replace(
+        found,
+        serving=health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"})),
+        registered=None if not statuses else "unregistered" not in statuses,
+        number=client.number(),
+        answers=(*found.answers, _light(health)),
+        seconds=time.monotonic() - began,
+    )
 
 
 def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
-    """A reading of some of `application`, `about` and `business`; the rest is as in `last`."""
-    asked = [name for name in _RESOURCES if name in resources]
-    found, unread, answers = _read_settings(client, *asked)
-    kept = {leaf: value for leaf, value in last.values.items() if leaf.split(":")[0] not in asked}
-    missing = {name: why for name, why in last.unread.items() if name not in asked}
-    return replace(last, values={**kept, **found}, unread={**missing, **unread}, answers=tuple(answers))
-
-
-def shown(client: Client, *resources: str) -> Snapshot:
-    """A reading of some resources alone."""
-    return look(client, Snapshot({}), *resources)
-
-
-def _read_settings(
-    client: Client, *resources: str
-) -> tuple[dict[Leaf, object], dict[str, str], list[Answer]]:
-    values: dict[Leaf, object] = {}
-    unread: dict[str, str] = {}
+    """A reading of some of RESOURCES; the rest is as in `last`."""
+    values = {leaf: value for leaf, value in last.values.items() if leaf.split(":")[0] not in resources}
+    unread = {name: why for name, why in last.unread.items() if name not in resources}
     answers = []
     skipped = client.unreadable
     for resource in resources:
         if resource in skipped:
             continue
-        path, members = _RESOURCES[resource]
+        path, reader = _READERS[resource]
         answer = client.ask("GET", path)
         answers.append(_light(answer))
-        content = _member(answer.body, members)
-        if not answer.ok or content is None:
-            unread[resource] = answer.failure or f"{path} answered {answer.status}"
-            if answer.status in _NO_SUCH_PATH:
-                skipped.add(resource)
+        found = reader(answer) if answer.ok else None
+        if found is not None:
+            values.update(found)
             continue
-        values.update(_leaves(resource, content))
-    return values, unread, answers
+        if resource in _TEXTS:
+            unread[resource] = answer.failure or f"{path} answered {answer.status}"
+        if answer.status in _NO_SUCH_PATH and resource != "photo":
+            skipped.add(resource)
+    return replace(last, values=values, unread=unread, answers=tuple(answers))
+
+
+def shown(client: Client, *resources: str) -> Snapshot:
+    """A reading of some of RESOURCES alone."""
+    return look(client, Snapshot({}), *resources)
 
 
 def _light(answer: Answer) -> Answer:
@@ -133,7 +117,11 @@ def _member(body: object, names: tuple[str, ...]) -> object:
     return body[0] if isinstance(body, list) and len(body) == 1 else body
 
 
-def _leaves(resource: str, content: object) -> Iterator[tuple[Leaf, object]]:
+def _leaves(resource: str, members: tuple[str, ...], answer: Answer) -> Values | None:
+    content = _member(answer.body, members)
+    if content is None:
+        return None
+    values: Values = {}
     for one in FIELDS:
         if one.resource != resource:
             continue
@@ -141,26 +129,40 @@ def _leaves(resource: str, content: object) -> Iterator[tuple[Leaf, object]]:
         for name in one.path:
             found = found.get(name, _ABSENT) if isinstance(found, dict) else _ABSENT
         if found is not _ABSENT:
-            yield one.leaf, found
+            values[one.leaf] = found
+    return values
 
 
 _ABSENT = object()
 
 
-def _read_providers(client: Client) -> tuple[Answer, dict[Leaf, object]]:
-    answer = client.ask("GET", _PROVIDERS)
+def _providers(answer: Answer) -> Values | None:
     found = _member(answer.body, ("settings", "application", "media"))
     providers = found.get("providers") if isinstance(found, dict) else None
-    if not answer.ok or not isinstance(providers, list):
-        return answer, {}
+    if not isinstance(providers, list):
+        return None
     named = {
         one["name"]: one for one in providers if isinstance(one, dict) and isinstance(one.get("name"), str)
     }
-    return answer, {f"providers:{name}": one.get("type") for name, one in sorted(named.items())}
+    return {f"providers:{name}": one.get("type") for name, one in sorted(named.items())}
 
 
-def _read_photo(client: Client) -> tuple[Answer, dict[Leaf, object]]:
-    answer = client.ask("GET", _PHOTO)
-    if not answer.ok or not answer.content:
-        return answer, {}
-    return answer, {"photo:digest": hashlib.sha256(answer.content).hexdigest()}
+def _photo(answer: Answer) -> Values | None:
+    return {"photo:digest": hashlib.sha256(answer.content).hexdigest()} if answer.content else None
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Answer], Values | None]]] = {
+    "application": (
+        "/v1/settings/application",
+        partial(_leaves, "application", ("settings", "application")),
+    ),
+    "about": ("/v1/settings/profile/about", partial(_leaves, "about", ("settings", "profile", "about"))),
+    "business": (
+        "/v1/settings/business/profile",
+        partial(_leaves, "business", ("settings", "business", "profile")),
+    ),
+    "providers": ("/v1/settings/application/media/providers", _providers),
+    "photo": ("/v1/settings/profile/photo", _photo),
+}
+RESOURCES = tuple(_READERS)
+"""What can be read of a client, beside its health."""

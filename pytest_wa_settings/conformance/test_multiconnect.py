@@ -11,6 +11,7 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
+    change_values,
     come_back,
     plant_other_values,
     restore_accepted,
@@ -77,7 +78,7 @@ def _refused_on(case: Case, clause: str, target: Setup, backups: Mapping[Setup, 
             except Unavailable:
                 continue
             if need.exclusive and client.may_change:
-                plant_other_values(client, rng_of(case), "application")
+                change_values(client, rng_of(case), "application")
             refusals = Refusals(case, clause, client, registered=client.state == "registered")
             for source, backup in backups.items():
                 refusals.judge(

@@ -11,6 +11,7 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     backup_between_changes,
+    change_values,
     plant_longest_values,
     plant_other_values,
     rng_of,
@@ -50,7 +51,7 @@ def _backups(client: Client, case: Case) -> dict[str, Backup]:
         else:
             case.remark(f"the client gave no backup under a password of {name}, which it may refuse")
     if client.may_change:
-        plant_other_values(client, rng, *ALL, now=at)
+        change_values(client, rng, *ALL, now=at)
     return taken
 
 
@@ -112,7 +113,7 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         plant_longest_values(client, rng_of(wa_case))
         backup = take_backup(client, password)
         if client.may_change:
-            plant_other_values(client, rng_of(wa_case), *ALL, now=backup.at)
+            change_values(client, rng_of(wa_case), *ALL, now=backup.at)
         refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
         directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)

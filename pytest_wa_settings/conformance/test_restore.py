@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
+    change_values,
     changeable,
     come_back,
     plant,
     plant_other_values,
     read_settled,
+    restore_accepted,
     restore_and_read,
     rng_of,
     take_backup,
@@ -33,7 +35,7 @@ from pytest_wa_settings.conformance.judgements import (
     whole,
 )
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
-from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, GivenUp, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 from pytest_wa_settings.wire import Answer
@@ -94,20 +96,21 @@ def test_settings_come_back_on_a_new_machine(wa_case: Case) -> None:
 @pytest.mark.wa_clause("RESTORE-2", uses_up="restores", widens=True)
 def test_any_settings_come_back(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        fields = changeable(read(client), "application")
+        seen = [shown(client, "application")]
+        fields = changeable(seen[0], "application")
         if not fields:
             raise NotTested("the client shows no application setting that can be changed")
         rng = rng_of(wa_case)
         drawn = st.fixed_dictionaries({}, optional={one.leaf: values(one) for one in fields})
 
-        seen = [read(client)]
-
         def round_trip(wanted: dict[Leaf, object]) -> None:
             _serving(client)
             plant(client, wanted)
-            backup = take_backup(client, a_password(rng))
-            plant_other_values(client, rng, "application", now=backup.at)
-            answer, after = restore_and_read(client, backup)
+            backup = take_backup(client, a_password(rng), at=shown(client, "application"))
+            change_values(client, rng, "application", now=backup.at)
+            answer = restore_accepted(client, backup, "RESTORE-8")
+            come_back(client)
+            after = shown(client, "application")
             _not_an_earlier_state(backup.at, after, *seen)
             seen.append(after)
             told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
@@ -151,7 +154,7 @@ def test_every_backup_restores_with_its_own_password(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         first = take_backup(client, a_password(rng))
-        plant_other_values(client, rng, "application", now=first.at)
+        change_values(client, rng, "application", now=first.at)
         second = take_backup(client, a_password(rng, 40))
         order = ("the newer of two", second), ("the older of two", first)
         for name, backup in order:
@@ -248,12 +251,13 @@ def test_one_backup_restores_more_than_once(wa_case: Case) -> None:
         changed = changed_leaves(at.values, earlier.values)
         if changed and agree(changed, earlier.values, first.values):
             raise NotTested("the first restore brought the state from before it: see RESTORE-10")
+        now = first
         for time in ("second", "third") if client.managed else ("second",):
-            _restore_again(client, rng, backup, time)
+            now = _restore_again(client, rng, backup, time, now)
 
 
-def _restore_again(client: Client, rng: random.Random, backup: Backup, time: str) -> None:
-    before = plant_other_values(client, rng, "application")
+def _restore_again(client: Client, rng: random.Random, backup: Backup, time: str, now: Snapshot) -> Snapshot:
+    before = plant_other_values(client, rng, "application", now=now)
     answer = client.restore(backup.password, backup.data)
     sent = f"the same backup restored a {time} time"
     if answer.answered and not answer.ok:
@@ -264,6 +268,7 @@ def _restore_again(client: Client, rng: random.Random, backup: Backup, time: str
         observed = f"the state from before ({len(leaves)} changed fields read as before it)"
         sent += ", start again"
         settle(Finding("RESTORE-13", sent, "the restored state again", observed, after.answers))
+    return after
 
 
 @pytest.mark.wa_clause("RESTORE-14", uses_up="restores")
@@ -276,9 +281,9 @@ def test_a_restore_that_is_cut_off_leaves_the_old_state_or_the_new(wa_case: Case
         if not rounds:
             raise NotTested("too few restores are left: raise --wa-max-restores")
         first, new = restore_and_read(client, backup)  # what a whole restore reads as, whatever it loses
-        earlier = [at, new]
+        earlier, after = [at, new], new
         for done in range(rounds):
-            before = plant_other_values(client, rng, "application", "about", "business")
+            before = plant_other_values(client, rng, "application", "about", "business", now=after)
             how = _cut_off(client, backup, done, part=rng.random(), takes=first.seconds)
             after = read_settled(client)
             finding = whole(

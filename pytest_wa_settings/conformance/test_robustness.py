@@ -10,6 +10,7 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
+    change_values,
     changeable,
     come_back,
     plant_other_values,
@@ -159,7 +160,7 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         secret = a_password(rng)
         if client.may_change:
-            plant_other_values(client, rng, "application", "about", "business")
+            change_values(client, rng, "application", "about", "business")
         backup = take_backup(client, secret)
         settings = {
             f"the field {leaf}": value
