@@ -91,7 +91,7 @@ def test_a_member_that_is_gone_is_not_taken_over(client: Any) -> None:
 
 
 def test_what_is_shown_of_one_resource_asks_for_no_other(client: Any) -> None:
-    assert shown(client, "about", "photo").values == {"about:text": "hello"}
+    assert shown(client, "about").values == {"about:text": "hello"}
     assert client.asked == [ABOUT]
 
 
