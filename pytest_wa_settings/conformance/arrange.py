@@ -15,7 +15,7 @@ from pytest_wa_settings.conformance.judgements import (
     came,
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
-from pytest_wa_settings.testbed import Client, NotBack, Unavailable
+from pytest_wa_settings.testbed import Client, NotBack, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -60,6 +60,11 @@ def take_backup(client: Client, password: str, *, at: Snapshot | None = None) ->
     if not answer.ok or not answer.data:
         raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
     return Backup(password, answer.data, before, answer)
+
+
+def multiconnect_setups(testbed: Testbed) -> list[Setup]:
+    """The multiconnect setups of two shards and more, fewest shards first (one shard is left open)."""
+    return sorted(setup for setup in testbed.shard_setups if setup[1] and setup[0] > 1)
 
 
 def changeable(snapshot: Snapshot, *resources: str) -> list[Field]:

@@ -1,8 +1,9 @@
-"""Request bodies that are wrong: other types, no objects, any shape (RESTORE-15, ERROR-4, ROBUST-1)."""
+"""Request bodies that are wrong: other types, no objects, any shape (RESTORE-7, -15, ERROR-4, ROBUST-1)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
@@ -17,6 +18,15 @@ WRONG_TYPES: tuple[tuple[str, object], ...] = (
     ("an object", {"password": "aA1!of-another-type"}),
     ("an empty object", {}),
 )
+
+
+def incomplete(password: str, data: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Bodies of a restore that lack a parameter, with the right value of the other (RESTORE-7)."""
+    yield "without password", {"data": data}
+    yield "without data", {"password": password}
+    yield "without either", {}
+    yield "with data under `settings` only", {"password": password, "settings": {"data": data}}
+
 
 NOT_OBJECTS: tuple[tuple[str, bytes], ...] = (
     ("an empty body", b""),

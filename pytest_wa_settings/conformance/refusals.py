@@ -112,7 +112,7 @@ class Refusals:
         return answer
 
     def finish(self, backup: Backup | None = None) -> None:
-        """The reading at the end, and that the backup taken last before the refusals still restores."""
+        """The reading at the end, and that `backup`, taken before the refusals, still restores."""
         self._check_unread()
         if backup is None:
             return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -16,31 +14,9 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
 from pytest_wa_settings.conformance.refusals import Refusals
-from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.conformance.tokens import bad_tokens
+from pytest_wa_settings.testbed import Need, NotBack
 from pytest_wa_settings.verdicts import Case, NotTested
-from pytest_wa_settings.wire import NO_TOKEN, Token
-
-
-def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, str | Token]]:
-    """No token, and tokens that no client gave out."""
-    yield "no token", NO_TOKEN
-    yield "a token made up of hex digits", f"{rng.getrandbits(256):064x}"
-    yield (
-        "a made-up JSON Web Token",
-        "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyIjoiYWRtaW4iLCJyb2xlIjoiUk9MRV9BRE1JTiJ9.c2lnbmF0dXJlLW1hZGUtdXA",
-    )
-    yield "the admin's name as token", "admin"
-    valid = client.driver.session_token()
-    if valid and len(valid) >= 16:
-        middle = len(valid) // 2
-        other = "A" if valid[middle] not in "aA" else "B"
-        yield (
-            "a valid token with a character in the middle changed",
-            valid[:middle] + other + valid[middle + 1 :],
-        )
-        yield "a valid token with its second half cut off", valid[:middle]
-        if valid.count(".") == 2:
-            yield "a valid token without its signature", valid.rsplit(".", 1)[0] + "."
 
 
 @pytest.mark.wa_clause("ACCESS-1")
@@ -110,4 +86,34 @@ def test_a_token_that_was_logged_out_is_refused(wa_case: Case) -> None:
                 "restore of a good backup with a token that was logged out",
                 lambda: client.restore(password, answer.data, token=token),
             )
+        earlier = client.fresh_admin_token()
+        client.fresh_admin_token()
+        if client.driver.logout(earlier).ok:  # where a login ends the sessions before it, there is none
+            refusals.judge(
+                "backup with a token that was logged out after one more login",
+                lambda: client.backup(password, token=earlier),
+            )
         refusals.finish()
+
+
+@pytest.mark.wa_clause("ACCESS-5", uses_up="restores", widens=True)
+def test_a_token_that_was_logged_out_is_refused_after_a_start(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        if wa_case.testbed.profile == "backup" or not client.can_restart:
+            raise NotTested("the client is not started again in this run")
+        password = a_password(rng_of(wa_case))
+        token = client.fresh_admin_token()
+        take_backup(client, password)
+        if not client.driver.logout(token).ok:
+            raise NotTested("the client refused the logout")
+        settle(
+            refused(
+                "ACCESS-5", "backup with a token that was logged out", client.backup(password, token=token)
+            )
+        )
+        try:
+            client.restart()
+        except NotBack as error:
+            raise NotTested(f"{error.problem}: see RESTORE-11") from None
+        sent = "backup with a token that was logged out before a start"
+        settle(refused("ACCESS-5", sent, client.backup(password, token=token)))

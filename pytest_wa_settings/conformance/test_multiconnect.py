@@ -13,6 +13,7 @@ from pytest_wa_settings.conformance.arrange import (
     a_password,
     change_values,
     come_back,
+    multiconnect_setups,
     plant_other_values,
     restore_accepted,
     rng_of,
@@ -21,19 +22,11 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.judgements import came, settle
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import read
-from pytest_wa_settings.testbed import Need, Testbed, Unavailable
+from pytest_wa_settings.testbed import Need, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
-
-Setup = tuple[int, bool]
-"""Shards, and whether the client runs in multiconnect."""
 
 SINGLE: Setup = (1, False)
 _ADD = "add clients of more setups (shards, multiconnect) to clients.toml"
-
-
-def multiconnect_setups(testbed: Testbed) -> list[Setup]:
-    """The multiconnect setups of two shards and more, fewest shards first (one shard is left open)."""
-    return sorted(setup for setup in testbed.shard_setups if setup[1] and setup[0] > 1)
 
 
 def told(setup: Setup) -> str:

@@ -17,7 +17,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.bodies import WRONG_TYPES
+from pytest_wa_settings.conformance.bodies import WRONG_TYPES, incomplete
 from pytest_wa_settings.conformance.damage import Damage, damages, drawn_damage
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came
@@ -161,16 +161,7 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-7", client)
-        bodies: tuple[tuple[str, dict[str, object]], ...] = (
-            ("without password", {"data": backup.data}),
-            ("without data", {"password": backup.password}),
-            ("without either", {}),
-            (
-                "with data under `settings` only",
-                {"password": backup.password, "settings": {"data": backup.data}},
-            ),
-        )
-        for name, body in bodies:
+        for name, body in incomplete(backup.password, backup.data):
             refusals.judge(f"restore {name}", partial(client.ask, "POST", "/v1/settings/restore", json=body))
         refusals.survives_a_start(backup)
         refusals.finish(backup)

@@ -1,0 +1,120 @@
+"""What a new machine and a multiconnect set-up refuse as a single instance that serves does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+
+from pytest_wa_settings.conformance.arrange import (
+    Backup,
+    a_password,
+    backup_between_changes,
+    multiconnect_setups,
+    rng_of,
+    take_backup,
+)
+from pytest_wa_settings.conformance.bodies import incomplete
+from pytest_wa_settings.conformance.damage import damages
+from pytest_wa_settings.conformance.judgements import refused, settle
+from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
+from pytest_wa_settings.conformance.refusals import Refusals
+from pytest_wa_settings.conformance.tokens import bad_tokens
+from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.wire import Answer, Token
+
+_SOME_MISSES = 6
+_SOME_DAMAGES = 15
+"""Every so manieth of them: the rest is sent to the client that all clauses are judged on."""
+
+Call = tuple[str, Callable[[], Answer]]
+
+
+@pytest.mark.wa_clause("BACKUP-2", widens=True)
+@pytest.mark.wa_clause("ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
+@pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
+def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) -> None:
+    with ExitStack() as leases:
+        source = leases.enter_context(wa_case.testbed.lease(Need()))
+        client = leases.enter_context(wa_case.testbed.lease(Need("unregistered")))
+        backup, other = (take_backup(source, a_password(rng_of(wa_case), length)) for length in (24, 25))
+        _judge_refusals(wa_case, client, backup, other)
+        answer = client.backup(backup.password)
+        if not answer.ok or client.serves(registered=False):
+            sent = "backup on a client that is not registered, after restores that were refused"
+            settle(refused("BACKUP-2", sent, answer))
+
+
+@pytest.mark.wa_clause("ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
+@pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
+def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)
+    if not setups:
+        raise NotTested("the testbed offers no multiconnect set-up")
+    shards, multiconnect = setups[0]
+    with wa_case.testbed.lease(Need(shards=shards, multiconnect=multiconnect, exclusive=True)) as client:
+        rng = rng_of(wa_case)
+        other = take_backup(client, a_password(rng, 25))
+        _judge_refusals(wa_case, client, backup_between_changes(client, rng, a_password(rng)), other)
+
+
+def _judge_refusals(case: Case, client: Client, backup: Backup, other: Backup) -> None:
+    """Sends some of every clause's calls that must be refused, and judges each under its own."""
+    for clause, calls in _calls(case, client, backup, other):
+        refusals = Refusals(case, clause, client, registered=client.state == "registered")
+        for sent, call in calls:
+            refusals.judge(f"{sent} ({client.state} client)", call)
+        refusals.finish()
+
+
+def _calls(case: Case, client: Client, backup: Backup, other: Backup) -> Iterator[tuple[str, list[Call]]]:
+    """By clause: calls that a client of any state and set-up must refuse."""
+
+    def with_token(told: str, token: str | Token) -> Call:
+        sent = f"restore of a good backup with {told}"
+        return sent, partial(client.restore, backup.password, backup.data, token=token)
+
+    yield "ACCESS-3", [with_token(*one) for one in bad_tokens(client, rng_of(case))]
+    for clause, told, token_of in (
+        ("ACCESS-4", "a non-admin account's token", Client.user_token),
+        ("ACCESS-5", "a token that was logged out", _logged_out),
+    ):
+        try:
+            token = token_of(client)
+        except Unavailable as missing:
+            case.remark(f"{clause} was not judged on a {client.state} client: {missing.problem}")
+            continue
+        yield clause, [with_token(told, token)]
+    misses = list(near_misses(backup.password))[::_SOME_MISSES]
+    yield (
+        "RESTORE-5",
+        [
+            (f"restore with a wrong password: {one.how}", partial(client.restore, one.password, backup.data))
+            for one in (*misses, NearMiss("the password of another backup", other.password))
+        ],
+    )
+    yield (
+        "RESTORE-6",
+        [
+            (f"restore of damaged data: {one.how}", partial(client.restore, backup.password, one.data))
+            for one in list(damages(backup.data, other.data))[::_SOME_DAMAGES]
+        ],
+    )
+    yield (
+        "RESTORE-7",
+        [
+            (f"restore {told}", partial(client.ask, "POST", "/v1/settings/restore", json=body))
+            for told, body in incomplete(backup.password, backup.data)
+        ],
+    )
+
+
+def _logged_out(client: Client) -> str:
+    """A token that was good until its logout; raises Unavailable."""
+    token = client.fresh_admin_token()
+    if not client.driver.logout(token).ok:
+        raise Unavailable("the client refused the logout", "see what limits logouts on this client")
+    return token

@@ -1,0 +1,41 @@
+"""Tokens that a client did not give out (ACCESS-1 and ACCESS-3)."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Iterator
+
+from pytest_wa_settings.testbed import Client
+from pytest_wa_settings.wire import NO_TOKEN, Token
+
+_LONG_ENOUGH = 16
+"""Characters of a token that can be changed so that it is no other valid one by chance."""
+
+
+def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, str | Token]]:
+    """No token, and tokens that no client gave out."""
+    yield "no token", NO_TOKEN
+    yield "a token made up of hex digits", f"{rng.getrandbits(256):064x}"
+    yield (
+        "a made-up JSON Web Token",
+        "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyIjoiYWRtaW4iLCJyb2xlIjoiUk9MRV9BRE1JTiJ9.c2lnbmF0dXJlLW1hZGUtdXA",
+    )
+    yield "the admin's name as token", "admin"
+    valid = client.driver.session_token()
+    if valid and len(valid) >= _LONG_ENOUGH:
+        yield from _near(valid)
+
+
+def _near(valid: str) -> Iterator[tuple[str, str]]:
+    for place, at in (("in the middle", len(valid) // 2), ("near its end", len(valid) * 7 // 8)):
+        other = "A" if valid[at] not in "aA" else "B"
+        yield f"a valid token with a character {place} changed", valid[:at] + other + valid[at + 1 :]
+    yield "a valid token with its second half cut off", valid[: len(valid) // 2]
+    *claims, last = valid.split(".")
+    if any(c.islower() for c in last) and any(c.isupper() for c in last):  # else it may be hex or base32
+        yield "a valid token with letter case swapped", ".".join([*claims, last.swapcase()])
+    if len(claims) == 2:
+        header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+        yield "a valid token without its signature", f"{claims[0]}.{claims[1]}."
+        yield "a valid token's claims under the algorithm `none`", f"{header}.{claims[1]}."
