@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -17,13 +17,14 @@ from pytest_wa_settings.conformance.arrange import (
     ALL,
     Backup,
     a_password,
+    change_values,
     plant_other_values,
     restore_accepted,
     take_backup,
 )
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.conformance.traffic import Traffic
+from pytest_wa_settings.conformance.traffic import SERVED, Traffic
 from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
@@ -32,7 +33,7 @@ Record = TypeVar("Record")
 _made: weakref.WeakKeyDictionary[Testbed, dict[str, object]] = weakref.WeakKeyDictionary()
 
 
-def _once(case: Case, name: str, make: Callable[[], Record]) -> Record:
+def once(case: Case, name: str, make: Callable[[], Record]) -> Record:
     """The record of an episode, made at its first use; what stopped it is raised again at every later one."""
     records = _made.setdefault(case.testbed, {})
     if name not in records:
@@ -79,7 +80,7 @@ class ExistingApp:
 
 def existing_app(case: Case) -> ExistingApp:
     """The record of a restore on an existing app; made once."""
-    return _once(case, "existing app", lambda: _existing_app(case))
+    return once(case, "existing app", lambda: _existing_app(case))
 
 
 def _existing_app(case: Case) -> ExistingApp:
@@ -147,6 +148,7 @@ class NewMachine:
         no_fault: whether that is the surroundings' doing.
         restarted: the reading after a start by hand, where it had not begun to serve by itself.
         again: the reading after one more start, where it had.
+        late: what it gave or did only after that start, and the old machine at once.
         user_login: what logging in as the old machine's user gives on the new one.
         user_token: what the old machine's user token gives there.
     """
@@ -165,6 +167,7 @@ class NewMachine:
     after: Snapshot | None = None
     again: Snapshot | None = None
     stayed_up: bool | None = None
+    late: tuple[str, ...] = ()
     user_login: Answer | None = None
     user_token: Answer | None = None
     remarks: list[str] = field(default_factory=list)
@@ -172,7 +175,7 @@ class NewMachine:
 
 def new_machine(case: Case) -> NewMachine:
     """The record of a restore on a new machine; made once."""
-    return _once(case, "new machine", lambda: _new_machine(case))
+    return once(case, "new machine", lambda: _new_machine(case))
 
 
 def _new_machine(case: Case) -> NewMachine:
@@ -197,6 +200,8 @@ def _new_machine(case: Case) -> NewMachine:
             traffic.after_the_backup()
         if phones:
             phones.look_before()
+        if new.may_change:
+            change_values(new, rng, "application")  # what it has by itself must not outlive the restore
         answer = restore_accepted(new, backup, "RESTORE-9")
         record = NewMachine(old, new, earlier, backup, at.number, answer, phones, traffic)
         record.stayed_up = not new.is_down()
@@ -208,16 +213,31 @@ def _new_machine(case: Case) -> NewMachine:
             record.restarted = _once_more(new)
             return record
         record.after = read(new)
+        served = [("a backup", new.backup(backup.password).ok)]
         if phones:
             phones.look_after(restores=int(gives_new_code(new.version) is not False))
         if traffic:
-            traffic.on_the_new_machine(new)
+            served += traffic.on_the_new_machine(new).items()
         if user:
             name, password, token = user
             record.user_login = new.driver.login(name, password, remember=False)
             record.user_token = new.driver.logout(token) if token else None
+        missing = [what for what, given in served if not given]
+        missing = _not_served(new, traffic, backup.password, missing)  # in vain twice: it had time
         record.again = _once_more(new)
+        if record.again and record.again.serving:
+            still = _not_served(new, traffic, backup.password, missing)
+            record.late = tuple(what for what in missing if what not in still)
         return record
+
+
+def _not_served(new: Client, traffic: Traffic | None, password: str, asked: Sequence[str]) -> list[str]:
+    """Of what was asked of the new machine: what it does not give now."""
+    left = []
+    for what in asked:
+        given = traffic.serves(new, what) if traffic and what in SERVED else new.backup(password).ok
+        left += [] if given else [what]
+    return left
 
 
 def _make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
@@ -238,4 +258,4 @@ def login_token(answer: Answer) -> str | None:
     return token if answer.ok and isinstance(token, str) else None
 
 
-__all__ = ["ExistingApp", "NewMachine", "existing_app", "login_token", "new_machine"]
+__all__ = ["ExistingApp", "NewMachine", "existing_app", "login_token", "new_machine", "once"]

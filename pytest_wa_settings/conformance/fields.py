@@ -87,6 +87,22 @@ def canary(rng: random.Random, length: int = 16) -> str:
     return "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
+def needle(one: Field, rng: random.Random) -> tuple[str, object] | None:
+    """A random text of 12 characters or more, and a value of the field that holds it; None if none can."""
+    text = canary(rng)
+    if one.kind == "url":
+        return text, f"https://wa-settings.invalid/{text}"
+    if one.kind == "urls":
+        return text, [f"https://wa-settings.invalid/{text}"]
+    if one.kind == "email":
+        return text.lower(), f"{text.lower()}@wa-settings.invalid"
+    if one.kind != "text":
+        return None
+    if one.choices:
+        text = "".join(str(rng.choice(one.choices)) for _ in range(one.high - 1))
+    return text, text
+
+
 def another_value(one: Field, current: object, rng: random.Random) -> object:
     """A valid value for the field that differs from the current one."""
     if one.kind == "bool":

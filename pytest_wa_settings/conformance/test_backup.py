@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 
 import pytest
@@ -10,7 +11,6 @@ from pytest_wa_settings.conformance.arrange import (
     a_password,
     backup_between_changes,
     can_spare_restores,
-    changeable,
     plant,
     restore_and_read,
     rng_of,
@@ -19,7 +19,7 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.episodes import existing_app, new_machine
-from pytest_wa_settings.conformance.fields import canary
+from pytest_wa_settings.conformance.fields import FIELDS, Leaf, needle
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
     agree,
@@ -37,6 +37,8 @@ from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 _LOOKS = 3
+_ALWAYS = ("about:text", "business:address", "business:description", "application:webhooks.url")
+"""Texts that are planted where the client shows none, too."""
 
 
 @pytest.mark.wa_clause("BACKUP-1")
@@ -108,27 +110,19 @@ def test_nothing_can_be_read_out_of_data(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         earlier = read(client)
-        planted = {}
+        held: dict[Leaf, tuple[str, object]] = {}
         if client.may_change:
-            planted = {one.leaf: canary(rng) for one in changeable(earlier, "about")}
-            planted |= {
-                "business:description": canary(rng),
-                "business:address": canary(rng),
-                "about:text": canary(rng),
-            }
-            wanted: dict[str, object] = dict(planted)
-            if "application:webhooks.url" in earlier.values or not earlier.unread.get("application"):
-                planted["application:webhooks.url"] = canary(rng)
-                wanted["application:webhooks.url"] = (
-                    f"https://wa-settings.invalid/{planted['application:webhooks.url']}"
-                )
-            taken = plant(client, wanted)
-            planted = {leaf: text for leaf, text in planted.items() if leaf in taken}
+            shown_or_first = [
+                one for one in FIELDS if one.planted and (one.leaf in earlier.values or one.leaf in _ALWAYS)
+            ]
+            held = {one.leaf: found for one in shown_or_first if (found := needle(one, rng))}
+            taken = plant(client, {leaf: value for leaf, (_, value) in held.items()})
+            held = {leaf: found for leaf, found in held.items() if leaf in taken}
         try:
-            _judge_sealed(wa_case, client, planted)
+            _judge_sealed(wa_case, client, {leaf: text for leaf, (text, _) in held.items()})
         finally:
             if client.may_change and not client.managed:
-                plant(client, {leaf: earlier.values[leaf] for leaf in planted if leaf in earlier.values})
+                plant(client, {leaf: earlier.values[leaf] for leaf in held if leaf in earlier.values})
 
 
 def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> None:
@@ -136,14 +130,23 @@ def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> Non
     now = read(client)
     backup = take_backup(client, password, at=now)
     needles = {f"the field {leaf}": text for leaf, text in planted.items()} or _long_texts(now)
-    needles["the password"] = password[4:]  # its letters and digits, which no escaping changes
     if now.number and len(now.number) >= 10:
         needles["the phone number"] = now.number
     if not planted:
         wa_case.remark(
             "no text was planted, as the client must not be changed: judged by what it already holds"
         )
-    settle(sealed(backup.data, needles, (backup.answer,)))
+    # of the password its letters and digits, which no escaping changes
+    settle(sealed(backup.data, {**needles, "the password": password[4:]}, (backup.answer,)))
+    for other in _passwords_of_other_kinds(rng_of(wa_case)):
+        answer = client.backup(other)
+        if answer.ok and answer.data:
+            settle(sealed(answer.data, needles, (answer,)))
+
+
+def _passwords_of_other_kinds(rng: random.Random) -> tuple[str, ...]:
+    base = base_passwords(rng)
+    return "a", "aA1!b2?", base["300 characters"], base["26 characters, some beyond ASCII"]
 
 
 def _long_texts(now: Snapshot) -> dict[str, str]:
@@ -209,7 +212,7 @@ def test_callbacks_are_not_in_the_backup(wa_case: Case) -> None:
         raise NotTested(f"{record.back}: see RESTORE-9")
     if traffic.no_callbacks or not traffic.pending:
         raise NotTested(traffic.no_callbacks or "no callback could be left pending before the backup")
-    if not any(traffic.pending.encode() in body for body in traffic.late_calls):
+    if not traffic.pending_came():
         return
     if traffic.received and any(traffic.received.encode() in body for body in traffic.late_calls):
         raise NotTested("old messages were delivered again, so callbacks cannot be told apart: see BACKUP-7")

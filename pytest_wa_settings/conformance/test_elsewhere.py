@@ -12,13 +12,14 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     backup_between_changes,
+    change_values,
     multiconnect_setups,
     rng_of,
     take_backup,
 )
 from pytest_wa_settings.conformance.bodies import incomplete
 from pytest_wa_settings.conformance.damage import damages
-from pytest_wa_settings.conformance.judgements import refused, settle
+from pytest_wa_settings.conformance.judgements import refused, settle, unauthorized
 from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.tokens import bad_tokens
@@ -39,16 +40,18 @@ Call = tuple[str, Callable[[], Answer]]
 def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) -> None:
     with ExitStack() as leases:
         source = leases.enter_context(wa_case.testbed.lease(Need()))
-        client = leases.enter_context(wa_case.testbed.lease(Need("unregistered")))
+        client = leases.enter_context(wa_case.testbed.lease(Need("unregistered", exclusive=True)))
+        if client.may_change:
+            change_values(client, rng_of(wa_case), "application")
         backup, other = (take_backup(source, a_password(rng_of(wa_case), length)) for length in (24, 25))
         _judge_refusals(wa_case, client, backup, other)
         answer = client.backup(backup.password)
         if not answer.ok or client.serves(registered=False):
-            sent = "backup on a client that is not registered, after restores that were refused"
+            sent = "backup on a client that is not registered, after settings and restores that were refused"
             settle(refused("BACKUP-2", sent, answer))
 
 
-@pytest.mark.wa_clause("ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
+@pytest.mark.wa_clause("ACCESS-1", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
 @pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
 def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Case) -> None:
     setups = multiconnect_setups(wa_case.testbed)
@@ -58,6 +61,9 @@ def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Ca
     with wa_case.testbed.lease(Need(shards=shards, multiconnect=multiconnect, exclusive=True)) as client:
         rng = rng_of(wa_case)
         other = take_backup(client, a_password(rng, 25))
+        for name, token in bad_tokens(client, rng):
+            answer = client.backup(other.password, token=token)
+            settle(unauthorized("ACCESS-1", f"backup with {name} (multiconnect)", answer))
         _judge_refusals(wa_case, client, backup_between_changes(client, rng, a_password(rng)), other)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -11,19 +13,22 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
+    backup_between_changes,
     change_values,
     come_back,
     multiconnect_setups,
-    plant_other_values,
     restore_accepted,
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.episodes import once
+from pytest_wa_settings.conformance.fields import PROFILE
+from pytest_wa_settings.conformance.judgements import came, restored, settle
 from pytest_wa_settings.conformance.refusals import Refusals
-from pytest_wa_settings.conformance.snapshots import read
-from pytest_wa_settings.testbed import Need, Setup, Testbed, Unavailable
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.testbed import Need, NotBack, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.wire import Answer
 
 SINGLE: Setup = (1, False)
 _ADD = "add clients of more setups (shards, multiconnect) to clients.toml"
@@ -41,7 +46,7 @@ def _source(setup: Setup) -> Need:
 def _targets(testbed: Testbed, setup: Setup) -> list[Need]:
     """The clients of this setup to restore on: a registered one and a new machine, as offered."""
     needs = (
-        Need(shards=setup[0], multiconnect=setup[1], exclusive=testbed.managed and setup[0] <= 2),
+        Need(shards=setup[0], multiconnect=setup[1], exclusive=not testbed.managed or setup[0] <= 2),
         Need("unregistered", shards=setup[0], multiconnect=setup[1]),
     )
     return [need for need in needs if testbed.why_not(need) is None]
@@ -74,11 +79,12 @@ def _refused_on(case: Case, clause: str, target: Setup, backups: Mapping[Setup, 
                 change_values(client, rng_of(case), "application")
             refusals = Refusals(case, clause, client, registered=client.state == "registered")
             for source, backup in backups.items():
-                refusals.judge(
-                    f"a backup from {told(source)}, restored on {told(target)}",
-                    partial(client.restore, backup.password, backup.data),
-                    example=f"{told(source)} on {told(target)}",
-                )
+                for again in ("", ", sent once more"):
+                    refusals.judge(
+                        f"a backup from {told(source)}, restored on {told(target)}{again}",
+                        partial(client.restore, backup.password, backup.data),
+                        example=f"{told(source)} on {told(target)}",
+                    )
                 judged += 1
             refusals.finish()
             if need.exclusive:
@@ -141,27 +147,63 @@ def test_a_single_instances_backup_is_refused_on_multiconnect(wa_case: Case) -> 
 
 @pytest.mark.wa_clause("SHARD-1", uses_up="new machine")
 def test_a_backup_restores_on_the_same_number_of_shards(wa_case: Case) -> None:
-    setups = multiconnect_setups(wa_case.testbed)
-    usable = [setup for setup in setups if wa_case.testbed.why_not(_source(setup)) is None]
-    if not usable:
-        raise Unavailable("needs a registered multiconnect client of two shards or more", _ADD)
-    for setup in usable[:2]:
-        _round_trip(wa_case, setup)
+    for setup in _round_setups(wa_case)[:2]:
+        _judge_round_trip(wa_case, setup)
 
 
 @pytest.mark.wa_clause("SHARD-1", uses_up="new machine", widens=True)
 def test_a_backup_restores_on_every_number_of_shards(wa_case: Case) -> None:
-    setups = multiconnect_setups(wa_case.testbed)[2:]
+    setups = _round_setups(wa_case)[2:]
     if not setups:
         raise NotTested("the testbed offers no third shard count")
     for setup in setups:
-        if wa_case.testbed.why_not(_source(setup)) is None:
-            _round_trip(wa_case, setup)
+        _judge_round_trip(wa_case, setup)
 
 
-def _round_trip(case: Case, setup: Setup) -> None:
-    """Backs up and restores on one setup: on a new machine if there is one, else on the same client."""
-    sent = f"a backup from {told(setup)}, restored on {told(setup)}"
+@pytest.mark.wa_clause("RESTORE-2", "RESTORE-4", uses_up="new machine", widens=True)
+def test_settings_and_profile_come_back_on_multiconnect(wa_case: Case) -> None:
+    for setup in _round_setups(wa_case)[:2]:
+        trip = _round_trip(wa_case, setup)
+        if trip.after is None:
+            raise NotTested(f"{trip.back or came(trip.answer)}: see SHARD-1")
+        for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
+            wanted, where = trip.backup.at.of(*resources), f"on {told(setup)}"
+            settle(restored(clause, wanted, trip.after, where=where, answers=(trip.answer,)))
+
+
+@dataclass
+class RoundTrip:
+    """A restore on the setup that the backup came from.
+
+    Attributes:
+        fresh: whether it was made on a new machine; else on the same client.
+        back: why the client did not serve again; None if it did, or where the restore was refused.
+        after: the reading after it came back.
+    """
+
+    backup: Backup
+    answer: Answer
+    fresh: bool
+    back: str | None = None
+    after: Snapshot | None = None
+
+
+def _round_setups(case: Case) -> list[Setup]:
+    """The multiconnect setups of which there is a registered client; raises Unavailable."""
+    setups = multiconnect_setups(case.testbed)
+    usable = [setup for setup in setups if case.testbed.why_not(_source(setup)) is None]
+    if not usable:
+        raise Unavailable("needs a registered multiconnect client of two shards or more", _ADD)
+    return usable
+
+
+def _round_trip(case: Case, setup: Setup) -> RoundTrip:
+    """Backs up and restores on one setup, once: on a new machine if there is one, else on the same client."""
+    return once(case, f"round trip on {told(setup)}", lambda: _make_round_trip(case, setup))
+
+
+def _make_round_trip(case: Case, setup: Setup) -> RoundTrip:
+    rng = random.Random(f"{case.seed} round trip on {told(setup)}")
     target = Need("unregistered", shards=setup[0], multiconnect=setup[1], exclusive=True, consumes=True)
     with ExitStack() as leases:
         source = leases.enter_context(
@@ -169,21 +211,32 @@ def _round_trip(case: Case, setup: Setup) -> None:
         )
         fresh = case.testbed.why_not(target) is None
         client = leases.enter_context(case.testbed.lease(target)) if fresh else source
-        rng = rng_of(case)
-        at = plant_other_values(source, rng, "application")
-        backup = take_backup(source, a_password(rng), at=at)
-        answer = client.restore(backup.password, backup.data)
-        if answer.answered and not answer.ok:
-            _works_on_a_single_instance(case)
-            settle(Finding("SHARD-1", sent, "it is accepted", came(answer), (answer,)))
+        backup = backup_between_changes(source, rng, a_password(rng))
+        trip = RoundTrip(backup, client.restore(backup.password, backup.data), fresh)
+        if trip.answer.answered and not trip.answer.ok:
+            return trip
         try:
-            come_back(client, see="RESTORE-9" if fresh else "RESTORE-11")
-        except NotTested as stopped:
-            _works_on_a_single_instance(case)
-            settle(Finding("SHARD-1", sent, "the client serves again", stopped.reason, (answer,)))
-        after = read(client)
-        if after.registered is False:
-            settle(Finding("SHARD-1", sent, "a registered client", "health says `unregistered`", (answer,)))
+            client.come_back(expect_registered=True)
+        except NotBack as error:
+            trip.back = error.problem
+        else:
+            trip.after = read(client)
+        return trip
+
+
+def _judge_round_trip(case: Case, setup: Setup) -> None:
+    trip = _round_trip(case, setup)
+    sent = f"a backup from {told(setup)}, restored on {told(setup)}"
+    if trip.answer.answered and not trip.answer.ok:
+        _works_on_a_single_instance(case)
+        settle(Finding("SHARD-1", sent, "it is accepted", came(trip.answer), (trip.answer,)))
+    if trip.back:
+        _works_on_a_single_instance(case)
+        reason = f"{trip.back}: see {'RESTORE-9' if trip.fresh else 'RESTORE-11'}"
+        settle(Finding("SHARD-1", sent, "the client serves again", reason, (trip.answer,)))
+    if trip.after is not None and trip.after.registered is False:
+        observed = "health says `unregistered`"
+        settle(Finding("SHARD-1", sent, "a registered client", observed, (trip.answer,)))
 
 
 def _works_on_a_single_instance(case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pytest_wa_settings.verdicts import Case
 
 _PAUSE = "application:callback_backoff_delay_ms"
+_A_CALLBACK, _A_MESSAGE = "a callback", "a message"
+SERVED = (_A_CALLBACK, _A_MESSAGE)
+"""What a client that serves does for its business, beside answering."""
 _WITHIN = 6.0
 """Seconds for a message or a callback to arrive, before the latency of the testbed is added."""
 
@@ -37,7 +41,7 @@ class Traffic:
         received: text of a message received, and called back, before the backup.
         pending: text (or message id) of a callback that was refused until after the backup.
         no_messages, no_callbacks: why BACKUP-7 or BACKUP-8 cannot be judged; None if they can.
-        late_calls: bodies that came to `path` after the restore.
+        held_calls: bodies that came to `path` from the old machine; late_calls: after the restore.
         sent_copies: how often the contact has the message `sent`, after the restore.
     """
 
@@ -54,6 +58,7 @@ class Traffic:
     pending: str | None = None
     no_messages: str | None = None
     no_callbacks: str | None = None
+    held_calls: list[bytes] = field(default_factory=list)
     late_calls: list[bytes] = field(default_factory=list)
     sent_copies: int = 0
 
@@ -106,6 +111,19 @@ class Traffic:
             self.no_callbacks = "no callback could be left pending before the backup"
             self.pending = None
 
+    def pending_came(self) -> bool:
+        """Whether the new machine delivered what was pending before the backup.
+
+        Of a message sent, that is a status that had been pending: a later one is the new machine's own.
+        """
+        pending = self.pending
+        if pending is None:
+            return False
+        held = set().union(*(statuses_of(body, pending) for body in self.held_calls))
+        return any(
+            pending.encode() in body and not statuses_of(body, pending) - held for body in self.late_calls
+        )
+
     def after_the_backup(self) -> None:
         """Tells the machines apart: the old one is stopped, or delivers what it has left elsewhere first."""
         if self.webhook is None or self.no_callbacks:
@@ -124,22 +142,39 @@ class Traffic:
                 self.no_callbacks = (
                     "the old machine did not deliver its own pending callback, so it might come later"
                 )
+        self.held_calls = [call.body for call in self.webhook.calls(self.path)]
         self.webhook.release(self.path)
         self.webhook.clear(self.path)
 
-    def on_the_new_machine(self, new: Client) -> None:
-        """The positive control, then what else came."""
-        text = None
+    def on_the_new_machine(self, new: Client) -> dict[str, bool]:
+        """The positive control, then what else came; says of messages and callbacks whether they are served.
+
+        Of what the old machine did not serve either, nothing is said.
+        """
+        served = {}
         if self.webhook is not None and self.no_callbacks is None:
-            self._listen(new, self.path)
-            text = self._cause_callback(new)
-            if text is None or not self._called(self.path, text):
+            served[_A_CALLBACK] = self._calls_back(new)
+            if not served[_A_CALLBACK]:
                 self.no_callbacks = "no new callback arrived from the new machine either"
-            wait_until(lambda: self._has(self.path, self.pending or ""), 0.5)
-            self.late_calls = [call.body for call in self.webhook.calls(self.path)]
+            wait_until(self._pending_came, 0.5)
         if self.sent and self.consumer:
-            self._send(new)
+            served[_A_MESSAGE] = self._send(new) is not None
             self.sent_copies = self._copies(self.sent.text)
+        return served
+
+    def _pending_came(self) -> bool:
+        assert self.webhook is not None
+        self.late_calls = [call.body for call in self.webhook.calls(self.path)]
+        return self.pending_came()
+
+    def serves(self, new: Client, what: str) -> bool:
+        """Whether the new machine serves one of SERVED now."""
+        return self._calls_back(new) if what == _A_CALLBACK else self._send(new) is not None
+
+    def _calls_back(self, new: Client) -> bool:
+        self._listen(new, self.path)
+        text = self._cause_callback(new)
+        return text is not None and self._called(self.path, text)
 
     def _listen(self, client: Client, path: str) -> bool:
         assert self.webhook is not None
@@ -193,3 +228,17 @@ class Traffic:
         assert self.webhook is not None
         calls = self.webhook.calls(path)
         return any(text.encode() in call.body and (call.accepted or not answered) for call in calls)
+
+
+def statuses_of(body: bytes, identity: str) -> set[str]:
+    """The statuses that a callback's body tells of a message (api 4.2); empty where it tells none."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return set()
+    listed = told.get("statuses") if isinstance(told, dict) else None
+    return {
+        str(one.get("status"))
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, dict) and one.get("id") == identity
+    }
