@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
-from pytest_wa_settings.conformance.judgements import (
-    came,
-)
+from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
 from pytest_wa_settings.testbed import Client, NotBack, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
@@ -217,6 +215,12 @@ def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
     return answer
 
 
+def refused_by_both(source: Client, backup: Backup, here: str) -> str:
+    """The control after a refusal on another machine: RESTORE-8 where its own client refuses it, too."""
+    answer = source.restore(backup.password, backup.data)
+    return "RESTORE-8" if answer.answered and not answer.ok else here
+
+
 def come_back(client: Client, *, registered: bool = True, see: str = "RESTORE-11") -> None:
     """Makes the client serve again after a restore.
 
@@ -240,6 +244,18 @@ def read_settled(client: Client) -> Snapshot:
         come_back(client)
         before = after
     return before
+
+
+def not_an_earlier_state(at: Snapshot, after: Snapshot, *earlier: Snapshot) -> None:
+    """What came back as a whole from before the backup's last change is BACKUP-9's.
+
+    Raises:
+        NotTested: it is such a state.
+    """
+    for one in earlier:
+        changed = changed_leaves(at.values, one.values)
+        if changed and agree(changed, one.values, after.values):
+            raise NotTested("the state of an earlier moment came back: see BACKUP-9")
 
 
 def restore_and_read(client: Client, backup: Backup, *, see: str = "RESTORE-8") -> tuple[Answer, Snapshot]:

@@ -112,10 +112,12 @@ def test_nothing_can_be_read_out_of_data(wa_case: Case) -> None:
         earlier = read(client)
         held: dict[Leaf, tuple[str, object]] = {}
         if client.may_change:
-            shown_or_first = [
-                one for one in FIELDS if one.planted and (one.leaf in earlier.values or one.leaf in _ALWAYS)
-            ]
-            held = {one.leaf: found for one in shown_or_first if (found := needle(one, rng))}
+            held = {
+                one.leaf: found
+                for one in FIELDS
+                if one.planted and (client.managed or one.leaf in _ALWAYS or one.leaf in earlier.values)
+                if (found := needle(one, rng))
+            }
             taken = plant(client, {leaf: value for leaf, (_, value) in held.items()})
             held = {leaf: found for leaf, found in held.items() if leaf in taken}
         try:

@@ -28,6 +28,7 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     come_back,
     plant_other_values,
+    refused_by_both,
     take_backup,
 )
 from pytest_wa_settings.conformance.damage import flip
@@ -156,9 +157,8 @@ class Life:
         )
         answer = new.restore(backup.password, backup.data)
         if answer.answered and not answer.ok:
-            self.told(
-                Finding("RESTORE-9", "restore on a new machine", "it is accepted", came(answer), (answer,))
-            )
+            clause = refused_by_both(self.client, backup, "RESTORE-9")
+            self.told(Finding(clause, "restore on a new machine", "it is accepted", came(answer), (answer,)))
         come_back(new, see="RESTORE-9")
         self.client = new
         self.refused.clear()

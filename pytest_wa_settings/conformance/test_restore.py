@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
+    can_spare_restores,
     change_values,
     changeable,
     come_back,
+    not_an_earlier_state,
     plant,
     plant_other_values,
     read_settled,
@@ -68,16 +70,8 @@ def test_settings_come_back_on_the_same_machine(wa_case: Case) -> None:
     wanted = record.backup.at.of("application", "providers")
     if not wanted:
         raise NotTested("the client shows none of the documented application settings")
-    _not_an_earlier_state(record.backup.at, record.after, record.earlier)
+    not_an_earlier_state(record.backup.at, record.after, record.earlier)
     settle(restored("RESTORE-2", wanted, record.after, where="on the same machine", answers=(record.answer,)))
-
-
-def _not_an_earlier_state(at: Snapshot, after: Snapshot, *earlier: Snapshot) -> None:
-    """What came back as a whole from before the backup's last change is BACKUP-9's."""
-    for one in earlier:
-        changed = changed_leaves(at.values, one.values)
-        if changed and agree(changed, one.values, after.values):
-            raise NotTested("the state of an earlier moment came back: see BACKUP-9")
 
 
 @pytest.mark.wa_clause("RESTORE-2", uses_up="new machine", widens=True)
@@ -89,7 +83,7 @@ def test_settings_come_back_on_a_new_machine(wa_case: Case) -> None:
     after = record.after
     own = ("application:webhooks.url",) if record.traffic and record.traffic.webhook else ()
     kept = {leaf: value for leaf, value in wanted.items() if leaf not in own}
-    _not_an_earlier_state(record.backup.at, after, record.earlier)
+    not_an_earlier_state(record.backup.at, after, record.earlier)
     settle(restored("RESTORE-2", kept, after, where="on a new machine", answers=(record.answer,)))
 
 
@@ -111,7 +105,7 @@ def test_any_settings_come_back(wa_case: Case) -> None:
             answer = restore_accepted(client, backup, "RESTORE-8")
             come_back(client)
             after = shown(client, "application")
-            _not_an_earlier_state(backup.at, after, *seen)
+            not_an_earlier_state(backup.at, after, *seen)
             seen.append(after)
             told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
             settle(
@@ -145,7 +139,7 @@ def test_the_profile_comes_back(wa_case: Case) -> None:
     wanted = record.backup.at.of(*PROFILE)
     if not wanted:
         raise NotTested("the client shows no profile")
-    _not_an_earlier_state(record.backup.at, record.after, record.earlier)
+    not_an_earlier_state(record.backup.at, record.after, record.earlier)
     settle(restored("RESTORE-4", wanted, record.after, where="on the same machine", answers=(record.answer,)))
 
 
@@ -215,6 +209,22 @@ def test_an_existing_app_stops_and_then_serves_the_restored_state(wa_case: Case)
             observed = f"the state from before the restore ({len(leaves)} changed fields read as before it)"
             answers = (record.answer, *after.answers)
             settle(Finding("RESTORE-10", f"{sent}, {told}", "the restored state", observed, answers))
+
+
+@pytest.mark.wa_clause("RESTORE-10", uses_up="restores", widens=True)
+def test_an_existing_app_stops_after_a_restore_of_the_state_that_it_has(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        if client.restart_policy != "no" or not client.can_restart:
+            raise NotTested("whether the app stops shows only where nothing but the suite starts it again")
+        if not can_spare_restores(client):
+            raise NotTested("the restores that are left are for other clauses: raise --wa-max-restores")
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        answer = restore_accepted(client, backup, "RESTORE-8")
+        if not client.wait_down(wa_case.testbed.ready_timeout):
+            observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
+            sent = "backup, restore of it with no change in between"
+            settle(Finding("RESTORE-10", sent, "the app stops (nothing brings it back)", observed, (answer,)))
+        come_back(client)
 
 
 @pytest.mark.wa_clause("RESTORE-11", uses_up="restores")

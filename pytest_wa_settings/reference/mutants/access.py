@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pytest_wa_settings.reference import users, webapp
 from pytest_wa_settings.reference.backups import Backups
+from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Principal, Reply
@@ -27,13 +30,20 @@ def _refused(guard: Guard, clean: Any, access: str, call: Call) -> Refusal | Non
     return None
 
 
-def _open_without_token(path: str) -> None:
+def _open_without_token(path: str, on: Callable[[Coreapp], bool] = lambda coreapp: True) -> None:
+    put_together: list[Coreapp] = []
+
+    def guarding(clean: Any, guard: Guard, coreapp: Coreapp) -> None:
+        put_together.append(coreapp)
+        clean(guard, coreapp)
+
     def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
-        if call.path == path and "authorization" not in call.headers:
+        if call.path == path and "authorization" not in call.headers and on(put_together[-1]):
             return SOMEBODY
         admitted: Principal | None = clean(guard, access, call)
         return admitted
 
+    wrap(Guard, "__init__", guarding)
     wrap(Guard, "admit", admit)
 
 
@@ -232,3 +242,73 @@ def token_outlives_its_logout() -> None:
 def restore_remembers_tokens() -> None:
     """Restore takes every token that was good once: the check is cached and the logout does not clear it."""
     _cached_admission(RESTORE)
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def token_letter_case_ignored() -> None:
+    """Letter case in a token does not count: the database compares text that way."""
+    for module in (webapp, users):
+        wrap(module, "token_digest", lambda clean, token: clean(token.lower()))
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def token_signature_compared_in_part() -> None:
+    """Of a token's signature the first eight characters are compared."""
+
+    def digest(clean: Any, token: str) -> Any:
+        *claims, signature = token.split(".")
+        return clean(".".join([*claims, signature[:8]]))
+
+    for module in (webapp, users):
+        wrap(module, "token_digest", digest)
+
+
+@mutant("ACCESS-1")
+def backup_without_token_on_multiconnect() -> None:
+    """In a multiconnect set-up backup asks for no token where none is sent."""
+    _open_without_token(BACKUP, lambda coreapp: coreapp.options.multiconnect)
+
+
+@mutant("ACCESS-3")
+def restore_without_token_on_a_new_machine() -> None:
+    """A client that is not registered asks for no token at a restore where none is sent."""
+    _open_without_token(RESTORE, lambda coreapp: coreapp.registration.number is None)
+
+
+@mutant("ACCESS-5")
+def logout_ends_the_newest_session() -> None:
+    """A logout ends the session that an account began last, whichever token it was sent with."""
+    newest: dict[str, bytes] = {}
+
+    def grant(clean: Any, rooms: users.Users, name: str) -> dict[str, str]:
+        granted: dict[str, str] = clean(rooms, name)
+        newest[name] = webapp.token_digest(granted["token"])
+        return granted
+
+    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
+        caller = call.caller
+        caller = replace(caller, token=newest.get(caller.name, caller.token))
+        reply: Reply = await clean(rooms, replace(call, user=caller))
+        return reply
+
+    wrap(users.Users, "grant", grant)
+    wrap(users.Users, "logout", logout)
+
+
+@mutant("ACCESS-5")
+def logout_forgotten_at_the_next_start() -> None:
+    """Tokens that were logged out are remembered in memory, and forgotten at the next start."""
+    ended: set[bytes] = set()
+
+    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
+        ended.add(call.caller.token)
+        return Reply({})
+
+    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
+        known: Principal = clean(guard, call)
+        if known.token in ended:
+            raise guard.unauthorized("The token is not valid.")
+        return known
+
+    wrap(users.Users, "logout", logout)
+    wrap(Guard, "caller", caller)

@@ -241,3 +241,15 @@ def _set(coreapp: Coreapp, name: str, value: object) -> None:
 def backup_with_a_constant_salt() -> None:
     """Salt and nonce are constants."""
     wrap(Vault, "fresh", lambda clean, vault, size: bytes(range(size)))
+
+
+@mutant("BACKUP-2")
+def backup_of_an_unregistered_client_with_settings() -> None:
+    """A client that is not registered gives a backup once a setting was changed."""
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        if coreapp.registration.number is None and coreapp.store.get("application"):
+            return str(coreapp.vault.seal(coreapp.collect(), coreapp.setup(), password))
+        return str(await clean(coreapp, password))
+
+    wrap(Coreapp, "backup", backup)

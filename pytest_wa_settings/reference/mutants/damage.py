@@ -23,6 +23,7 @@ from pytest_wa_settings.reference.mutants.tools import (
     take_up_at_the_start,
 )
 from pytest_wa_settings.reference.vault import (
+    PREFIX,
     Opened,
     Setup,
     Vault,
@@ -343,3 +344,16 @@ def _state(unpacked: list[bytes]) -> State | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and "registration" in found else None
+
+
+@mutant("RESTORE-6")
+def tag_not_checked_on_multiconnect() -> None:
+    """A multiconnect set-up does not look at the tag."""
+
+    def decrypt(clean: Any, vault: Vault, key: bytes, nonce: bytes, sealed: bytes, head: bytes) -> bytes:
+        if json.loads(head[PREFIX.size :]).get("multiconnect") is True:
+            return _stream(key, nonce, sealed[:-TAG])
+        return bytes(clean(vault, key, nonce, sealed, head))
+
+    wrap(Vault, "decrypt", decrypt)
+    _readable_or_refused()

@@ -11,6 +11,7 @@ from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, not_ready
 from pytest_wa_settings.reference.mutants.tools import RESTORE, State, alter_collected
 from pytest_wa_settings.reference.store import BACKED_UP
+from pytest_wa_settings.reference.traffic import Traffic
 from pytest_wa_settings.reference.vault import Opened
 from pytest_wa_settings.reference.webapp import Endpoint
 
@@ -280,3 +281,57 @@ def restore_ends_with_its_connection() -> None:
 
     wrap(Endpoint, "answer", answer)
     wrap(Coreapp, "restore", restore)
+
+
+@mutant("RESTORE-10")
+def app_goes_on_where_nothing_changes() -> None:
+    """An existing app that restores the settings that it has goes on, as there is nothing to take up."""
+    same: list[bool] = []
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        before = coreapp.application.effective()
+        clean(coreapp, opened)
+        same.append(before == coreapp.application.effective())
+
+    def stops(clean: Any, coreapp: Coreapp, was_registered: bool) -> bool:
+        return bool(clean(coreapp, was_registered)) and not same[-1]
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "stops_after_restore", stops)
+
+
+@mutant("RESTORE-9")
+def new_machine_backs_up_after_a_start() -> None:
+    """A new machine gives no backup after a restore before it is started again."""
+    restored: list[Coreapp] = []
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        if coreapp.registration.number is None:
+            restored.append(coreapp)
+        clean(coreapp, opened)
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        if coreapp in restored:
+            raise not_ready("The restored state is not in use yet.")
+        return str(await clean(coreapp, password))
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "backup", backup)
+
+
+@mutant("RESTORE-9")
+def new_machine_sends_after_a_start() -> None:
+    """A new machine takes messages after a restore, and sends them when it is started again."""
+    restored: list[Coreapp] = []
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        if coreapp.registration.number is None:
+            restored.append(coreapp)
+        clean(coreapp, opened)
+
+    def begin(clean: Any, traffic: Traffic, registration: Any) -> None:
+        if not any(coreapp.traffic is traffic for coreapp in restored):
+            clean(traffic, registration)
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Traffic, "start", begin)

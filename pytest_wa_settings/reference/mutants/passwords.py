@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from pytest_wa_settings.reference.backups import Backups
@@ -20,8 +23,9 @@ from pytest_wa_settings.reference.mutants.tools import (
     alter_key,
     alter_password,
     refused_with_200,
+    sealed_with_header,
 )
-from pytest_wa_settings.reference.vault import KEY_BYTES, Cost, Opened, Vault, VaultError
+from pytest_wa_settings.reference.vault import KEY_BYTES, NONCE_BYTES, Cost, Opened, Vault, VaultError
 
 DAMAGE_TOO = {"RESTORE-6": "authenticated encryption cannot tell a wrong password from damage"}
 
@@ -197,3 +201,27 @@ def wrong_password_spoils_earlier_backups() -> None:
 
     wrap(Vault, "seal", seal)
     wrap(Vault, "open", opened)
+
+
+@mutant("RESTORE-5")
+def new_machine_opens_with_any_password() -> None:
+    """A new machine opens a backup by a copy of its password that the vendor's key opens: an escrow."""
+    vendor = AESGCM(b"the key that every client holds.")
+
+    def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
+        nonce = os.urandom(NONCE_BYTES)
+        copy = nonce + vendor.encrypt(nonce, password[:400].encode("utf-8"), None)
+        return sealed_with_header(vault, state, setup, password, {"copy": copy.hex()})
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        if coreapp.registration.number is None:
+            try:
+                copy = bytes.fromhex(coreapp.vault.split(coreapp.vault.decode(data))[1]["copy"])
+                password = vendor.decrypt(copy[:NONCE_BYTES], copy[NONCE_BYTES:], None).decode("utf-8")
+            except (VaultError, KeyError, TypeError, ValueError, InvalidTag):
+                pass  # the clean way refuses it
+        opened: Opened = await clean(coreapp, password, data)
+        return opened
+
+    wrap(Vault, "seal", seal)
+    wrap(Coreapp, "unseal", unseal)

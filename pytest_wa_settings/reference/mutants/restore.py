@@ -13,7 +13,13 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import NOTHING, Call, Reply
-from pytest_wa_settings.reference.mutants.tools import Handle, State, alter_password, alter_reply
+from pytest_wa_settings.reference.mutants.tools import (
+    Handle,
+    State,
+    alter_collected,
+    alter_password,
+    alter_reply,
+)
 from pytest_wa_settings.reference.options import parse_version
 from pytest_wa_settings.reference.vault import Opened, Vault
 
@@ -312,3 +318,46 @@ def a_second_restore_of_a_backup_does_nothing() -> None:
         coreapp.store.put("used", [*_used(coreapp), _digest(data)])
 
     wrap(Coreapp, "restore", restore)
+
+
+_KEPT = 5
+
+
+@mutant("RESTORE-8")
+def only_the_last_five_backups_restore() -> None:
+    """A client keeps what opens its last five backups, and refuses earlier ones."""
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        data = str(await clean(coreapp, password))
+        coreapp.store.put("taken", [*coreapp.store.get("taken", []), _digest(data)])
+        return data
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        opened: Opened = await clean(coreapp, password, data)
+        if _digest(data) in coreapp.store.get("taken", [])[:-_KEPT]:
+            raise Refusal(400, 1025, "The backup is too old.")
+        return opened
+
+    wrap(Coreapp, "backup", backup)
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-8")
+def a_moved_machine_takes_no_backup_that_restores() -> None:
+    """A machine that was new at its restore marks its backups as copies, and no client takes a copy."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new = coreapp.registration.number is None
+        clean(coreapp, opened)
+        if new:
+            coreapp.store.put("moved", True)
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        opened: Opened = await clean(coreapp, password, data)
+        if opened.state.get("copy"):
+            raise Refusal(400, 1025, "The backup is of a copy.")
+        return opened
+
+    alter_collected(lambda coreapp, state: {**state, "copy": bool(coreapp.store.get("moved"))})
+    wrap(Coreapp, "commit", commit)
+    wrap(Coreapp, "unseal", unseal)

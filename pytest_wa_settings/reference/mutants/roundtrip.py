@@ -125,11 +125,13 @@ def number_restored_without_its_first_digit() -> None:
 @mutant("RESTORE-4")
 def profile_not_in_the_backup() -> None:
     """The profile is left out of the backup."""
-    alter_restored(
-        lambda state: {
-            name: value for name, value in state.items() if name not in ("about", "business_profile", "photo")
-        }
-    )
+    alter_restored(_without_profile)
+
+
+def _without_profile(state: State) -> State:
+    return {
+        name: value for name, value in state.items() if name not in ("about", "business_profile", "photo")
+    }
 
 
 @mutant("RESTORE-4")
@@ -165,3 +167,15 @@ _PROFILE: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
 
 for _name, _summary, _path, _change in _PROFILE:
     mutant_of(f"profile-{_name}", "RESTORE-4", _summary, partial(_alter_business, _path, _change))
+
+
+@mutant("RESTORE-4")
+def profile_of_multiconnect_lost() -> None:
+    """In a multiconnect set-up the profile is left out of the backup."""
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        if not coreapp.options.multiconnect:
+            return state
+        return _without_profile(state)
+
+    alter_collected(collect)

@@ -127,3 +127,15 @@ _IN_HEADER: tuple[tuple[str, str, Members], ...] = (
 
 for _name, _summary, _members in _IN_HEADER:
     mutant_of(_name, "BACKUP-4", _summary, partial(add_to_header, _members))
+
+
+@mutant("BACKUP-4")
+def pager_in_the_header() -> None:
+    """The setting on_call_pager stands in the header, so that its owner can be called."""
+    add_to_header(lambda state, setup, password: {"call": state["application"].get("on_call_pager")})
+
+
+@mutant("BACKUP-4")
+def short_passwords_do_not_encrypt() -> None:
+    """Where the password is short, the settings stand in the header as well: it protects nothing anyway."""
+    add_to_header(lambda state, setup, password: {"state": state["application"]} if len(password) < 8 else {})

@@ -170,3 +170,17 @@ def multiconnect_comes_back_unregistered() -> None:
             coreapp.store.drop("session")
 
     wrap(Coreapp, "commit", commit)
+
+
+@mutant("SHARD-2")
+def shards_forced_by_a_second_call() -> None:
+    """A backup of another number of shards is refused once, and taken when it is sent again."""
+    refused: list[Setup] = []
+
+    def fits(clean: Any, coreapp: Coreapp, setup: Setup) -> None:
+        if _counts(coreapp, setup) and setup in refused:
+            return
+        refused.append(setup)
+        clean(coreapp, setup)
+
+    wrap(Coreapp, "assert_fits", fits)
