@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
-from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves
+from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves, same_value
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
 from pytest_wa_settings.testbed import Client, NotBack, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
+_SHOWN_WITHIN = 2.0
+"""Seconds that a client may take to show a change that it took, before the latency is added."""
 _MOST_READINGS = 5
 """Readings of a client that goes on changing."""
 _RESTORES_FOR_THE_REST = 17
@@ -126,15 +128,19 @@ def plant_other_values(
 
     `now` is the last reading, a whole one, where nothing was changed since.
     """
-    change_values(client, rng, *resources, now=now)
-    return look(client, now, *resources) if now else read(client)
+    after = change_values(client, rng, *resources, now=now)
+    if now is None:
+        return read(client)
+    return look(client, after, "photo") if "photo" in resources else after
 
 
-def change_values(client: Client, rng: random.Random, *resources: str, now: Snapshot | None = None) -> None:
-    """As plant_other_values, where nobody needs the reading; `now` shows these resources at least."""
+def change_values(
+    client: Client, rng: random.Random, *resources: str, now: Snapshot | None = None
+) -> Snapshot:
+    """As plant_other_values, where a whole reading is not needed; `now` shows these resources at least."""
     now = now or shown(client, *resources)
-    changed = changeable(now, *resources)
-    plant(client, {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changed})
+    wanted = {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changeable(now, *resources)}
+    taken = plant(client, wanted)
     # what is not set yet shows no member to change; what a client refuses once is not offered again
     offered = {
         one.leaf: another_value(one, None, rng)
@@ -143,7 +149,8 @@ def change_values(client: Client, rng: random.Random, *resources: str, now: Snap
         and one.leaf not in now.values.keys() | client.refused_leaves
         and _may_be_set(client, one)
     }
-    client.refused_leaves |= offered.keys() - plant(client, offered)
+    taken_too = plant(client, offered)
+    client.refused_leaves |= offered.keys() - taken_too
     if (
         "photo" in resources
         and (client.managed or client.touched)
@@ -152,6 +159,32 @@ def change_values(client: Client, rng: random.Random, *resources: str, now: Snap
         answer = client.driver.set_photo(picture(rng), "image/png")
         if not answer.ok:
             client.refused_leaves.add("photo:digest")
+    planted = {leaf: {**wanted, **offered}[leaf] for leaf in (*taken, *taken_too)}
+    return until_shown(client, planted, now)
+
+
+def until_shown(client: Client, planted: Mapping[Leaf, object], before: Snapshot) -> Snapshot:
+    """The reading in which fields that the client took read otherwise than before: it may take a moment.
+
+    A field that goes on reading as before is not waited for a second time.
+    """
+    resources = sorted({leaf.split(":")[0] for leaf in planted})
+    deadline = time.monotonic() + _SHOWN_WITHIN + 20 * client.testbed.latency
+    while True:
+        after = look(client, before, *resources)
+        late = {
+            leaf
+            for leaf, value in planted.items()
+            if leaf not in client.habits.unshown
+            and not same_value(leaf, value, after.values.get(leaf))
+            and same_value(leaf, before.values.get(leaf), after.values.get(leaf))
+        }
+        if not late:
+            return after
+        if time.monotonic() > deadline:
+            client.habits.unshown |= late
+            return after
+        time.sleep(0.05)
 
 
 def _may_be_set(client: Client, one: Field) -> bool:

@@ -35,6 +35,7 @@ NOT_OBJECTS: tuple[tuple[str, bytes], ...] = (
     ("a number", b"17"),
     ("null", b"null"),
     ("an object cut short", b'{"password": "wa-sett'),
+    ("an object with more behind it", b'{"password": "aA1!wa-settings-0000"} and more'),
     ("no JSON at all", b"password=aA1!in-a-form"),
 )
 

@@ -242,7 +242,7 @@ def _not_served(new: Client, traffic: Traffic | None, password: str, asked: Sequ
 
 def _make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
     """A user on the old machine alone, with a token; None where the suite cannot make one."""
-    name, password = f"wa-{rng.getrandbits(40):x}", a_password(rng)
+    name, password = f"wa{rng.getrandbits(32):08x}", a_password(rng)
     if not client.may_change or not client.driver.create_user(name, password).ok:
         return None
     login = client.driver.login(name, password, remember=False)

@@ -25,7 +25,7 @@ def settle(finding: Finding | None) -> None:
 def came(answer: Answer) -> str:
     """An answer in a few words, without anything secret."""
     if not answer.answered:
-        return f"no answer ({answer.failure})"
+        return f"no answer ({answer.failure or f'a proxy answers {answer.status}'})"
     if answer.failure:
         return f"HTTP {answer.status}, and then {answer.failure}"
     body = answer.body

@@ -47,10 +47,10 @@ def base_passwords(rng: random.Random) -> dict[str, str]:
         "60 characters": "bB2?" + filler[20:76],
         "140 characters": "cC3#" + filler[:136],
         "300 characters": "dD4%" + filler[:296],
-        "28 characters, some of them blanks": f" eE5&{filler[40:50]}  {filler[50:60]} ",
-        "26 characters, some beyond ASCII": "fF6*é\u00fcßж中ﬁ\U0001f511Ω" + filler[60:78],
+        "40 characters, with blanks and escapes": f" eE5&amp;%41$A\\n+{filler[40:50]}  {filler[50:60]} ",
+        "32 characters, some beyond ASCII": "fF6*é\u00fcßж中ﬁ\U0001f511Ωe\u0301" + filler[60:78],
         "31 characters with a NUL inside": "hH8-" + filler[90:102] + "\0" + filler[102:116],
-        "26 digits, with zeros first": "00" + "".join(rng.choice("0123456789") for _ in range(24)),
+        "18 digits, with zeros first": "00" + "".join(rng.choice("123456789") for _ in range(16)),
         "90 bytes in 36 characters": "gG7+" + "\u00e9\u4e2d\u0436" * 8 + filler[80:88],
     }
 
@@ -107,6 +107,13 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
     yield NearMiss("cut at a blank", right.strip().partition(" ")[0])
     yield NearMiss("cut at a blank, from its start on", right.rstrip().rpartition("  ")[0])
     yield NearMiss("zeros at the start missing", right.lstrip("0"))
+    yield NearMiss("a zero-width space added", right + "\u200b")
+    yield NearMiss("a byte order mark added", "\ufeff" + right)
+    yield NearMiss("an accent added", right + "\u0301")
+    yield NearMiss("a letter in its full width", right[:-1] + _full_width(right[-1]))
+    yield NearMiss("percent escapes undone", urllib.parse.unquote(right))
+    yield NearMiss("escapes of HTML undone", html.unescape(right))
+    yield NearMiss("a dollar and its name left out", re.sub(r"\$\w+", "", right))
     yield NearMiss("percent-encoded", urllib.parse.quote(right, safe=""))
     yield NearMiss("escaped for HTML", html.escape(right))
     yield NearMiss("all lower case", right.lower())
@@ -138,6 +145,10 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
 
 def _exchange(text: str, at: int) -> str:
     return text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :]
+
+
+def _full_width(letter: str) -> str:
+    return chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter
 
 
 def _one_case(text: str, direction: int) -> str:

@@ -44,6 +44,7 @@ class Phones:
         told: contacts with notifications on.
     """
 
+    client: Client
     consumer: Consumer
     business: str | None
     told: tuple[str, ...]
@@ -64,15 +65,25 @@ class Phones:
         for contact in contacts:
             consumer.set_notifications(contact, contact in told)
         limit = _NOTICE_WITHIN + 50 * case.testbed.latency
-        return cls(consumer, business, told, untold, limit)
+        return cls(client, consumer, business, told, untold, limit)
 
     def look(self) -> dict[str, Seen]:
         """What every contact sees now."""
         return {contact: self._seen(contact) for contact in (*self.told, *self.untold)}
 
     def look_before(self) -> None:
-        """Remembers what the contacts see before the restore."""
+        """Remembers what the contacts see before the restore; a stranger hears of the business first."""
         self.before = self.look()
+        strangers = [contact for contact, seen in self.before.items() if not seen.code]
+        if strangers and self.client.may_change:
+            for contact in strangers:
+                self.client.driver.contacts([f"+{contact}"])
+                self.client.driver.send_text(contact, "wa-settings: a test of security notifications")
+            wait_until(self._all_know, self.limit)
+
+    def _all_know(self) -> bool:
+        self.before = self.look()
+        return all(seen.code for seen in self.before.values())
 
     def look_after(self, *, restores: int, too_many: bool = True) -> None:
         """Waits for the notices of so many restores and remembers.

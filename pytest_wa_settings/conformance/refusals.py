@@ -17,6 +17,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.judgements import (
     agree,
+    came,
     changed_leaves,
     died,
     lost,
@@ -174,7 +175,7 @@ class Refusals:
         if not answer.answered:
             self._unanswered += 1
             if self._unanswered == 1:
-                self._case.remark(f"no answer to {sent} ({answer.failure}): taken as a refusal")
+                self._case.remark(f"{came(answer)} to {sent}: taken as a refusal")
         return answer
 
     def _check_unread(self) -> None:

@@ -148,7 +148,7 @@ def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> Non
 
 def _passwords_of_other_kinds(rng: random.Random) -> tuple[str, ...]:
     base = base_passwords(rng)
-    return "a", "aA1!b2?", base["300 characters"], base["26 characters, some beyond ASCII"]
+    return "a", "aA1!b2?", base["300 characters"], base["32 characters, some beyond ASCII"]
 
 
 def _long_texts(now: Snapshot) -> dict[str, str]:

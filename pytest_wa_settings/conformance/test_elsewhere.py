@@ -31,6 +31,9 @@ _SOME_MISSES = 6
 _SOME_DAMAGES = 15
 """Every so manieth of them: the rest is sent to the client that all clauses are judged on."""
 
+_MADE_UP = 14
+"""The last of them, which are no backups at all."""
+
 Call = tuple[str, Callable[[], Answer]]
 
 
@@ -102,11 +105,12 @@ def _calls(case: Case, client: Client, backup: Backup, other: Backup) -> Iterato
             for one in (*misses, NearMiss("the password of another backup", other.password))
         ],
     )
+    damaged = list(damages(backup.data, other.data))
     yield (
         "RESTORE-6",
         [
             (f"restore of damaged data: {one.how}", partial(client.restore, backup.password, one.data))
-            for one in list(damages(backup.data, other.data))[::_SOME_DAMAGES]
+            for one in (*damaged[::_SOME_DAMAGES], *damaged[-_MADE_UP:])
         ],
     )
     yield (

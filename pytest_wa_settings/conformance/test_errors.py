@@ -71,7 +71,7 @@ def _refusals(case: Case) -> list[Mistake]:
 
 def _is_refusal(answer: Answer) -> bool:
     """What was wrongly accepted, or not answered, is no evidence for or against these clauses."""
-    return answer.answered and not answer.ok and answer.status != 429
+    return answer.status is not None and not answer.ok and answer.status != 429
 
 
 @pytest.mark.wa_clause("ERROR-1")

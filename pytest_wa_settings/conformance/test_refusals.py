@@ -20,7 +20,7 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES, incomplete
 from pytest_wa_settings.conformance.damage import Damage, damages, drawn_damage
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
-from pytest_wa_settings.conformance.judgements import came
+from pytest_wa_settings.conformance.judgements import came, refused, settle
 from pytest_wa_settings.conformance.passwords import (
     NearMiss,
     base_passwords,
@@ -72,7 +72,13 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
                     miss = NearMiss("the password of another backup", second.password)
                     _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
-        refusals.finish(list(backups.values())[-1])
+        last = list(backups.values())[-1]
+        refusals.finish(last)
+        sent = "restore of a backup that was restored before, with a wrong password"
+        answer = client.restore(last.password[::-1], last.data)
+        if answer.ok:
+            client.come_back()
+        settle(refused("RESTORE-5", sent, answer))
 
 
 @pytest.mark.wa_clause("RESTORE-5")

@@ -23,6 +23,7 @@ from pytest_wa_settings.conformance.arrange import (
     restore_and_read,
     rng_of,
     take_backup,
+    until_shown,
 )
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.episodes import existing_app, new_machine
@@ -99,8 +100,9 @@ def test_any_settings_come_back(wa_case: Case) -> None:
 
         def round_trip(wanted: dict[Leaf, object]) -> None:
             _serving(client)
-            plant(client, wanted)
-            backup = take_backup(client, a_password(rng), at=shown(client, "application"))
+            taken = plant(client, wanted)
+            at = until_shown(client, {leaf: wanted[leaf] for leaf in taken}, seen[-1])
+            backup = take_backup(client, a_password(rng), at=at)
             change_values(client, rng, "application", now=backup.at)
             answer = restore_accepted(client, backup, "RESTORE-8")
             come_back(client)

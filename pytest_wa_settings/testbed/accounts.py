@@ -83,6 +83,10 @@ class ClientDriver(Driver):
         return answer
 
 
+PASSWORD_MUST_CHANGE = 1024
+"""The code of a login that must bring a new password (api 1.1)."""
+
+
 @dataclass
 class Accounts:
     """Who may log in to one client.
@@ -141,7 +145,7 @@ class Accounts:
         return self._make(driver)
 
     def _make(self, driver: Driver) -> str:
-        name, password = f"wa-{secrets.token_hex(4)}", new_password()
+        name, password = f"wa{secrets.token_hex(4)}", new_password()
         driver.recorder.add_secret(password)
         created = driver.create_user(name, password)
         if not created.ok:
@@ -150,6 +154,10 @@ class Accounts:
                 "add user and user_password_env to clients.toml",
             )
         answer = driver.login(name, password, remember=False)
+        if PASSWORD_MUST_CHANGE in answer.codes:
+            first, password = password, new_password()
+            driver.recorder.add_secret(password)
+            answer = driver.login(name, first, new_password=password, remember=False)
         if not answer.ok or not answer.token:
             raise Unavailable(
                 f"the account that the suite made cannot log in ({_came(answer)})",

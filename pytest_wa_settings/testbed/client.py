@@ -145,9 +145,13 @@ class Client(Restoring):
 
     def _otherwise_serves(self) -> bool:
         health = self.driver.health()
-        if states.serves(health, registered=None, shards=1) is False:
-            return False
-        return self.driver.application().ok
+        told = states.serves(health, registered=None, shards=1)
+        return told is not False and self._reads(health, self.driver.application())
+
+    def _reads(self, health: Answer, settings: Answer) -> bool:
+        """Whether the settings can be read; a client that is not registered may refuse that."""
+        new = "unregistered" in states.statuses(health)
+        return settings.ok or (new and settings.answered and (settings.status or 500) < 500)
 
     # what it is
 
@@ -217,7 +221,7 @@ class Client(Restoring):
         answer = self._entered(self.driver.application)
         if answer.ok and not isinstance(answer.body, dict):
             return False  # a web page took the port over
-        return answer.ok or (bool(told) and answer.status in _NO_SUCH_PATH)
+        return self._reads(health, answer) or (bool(told) and answer.status in _NO_SUCH_PATH)
 
     def _until(self, condition: Callable[[], bool], limit: float, *, slowing: bool = True) -> bool:
         deadline = time.monotonic() + limit

@@ -47,12 +47,14 @@ class Habits:
     `down_after`: the longest time, in seconds, from a restore's answer until it was seen down.
     `stayed_up`: how many accepted restores in a row it was never seen down after.
     `needs_start`: a new machine shut down after its restore, and had to be started.
+    `unshown`: fields that it takes and goes on showing as they were.
     `stubborn`: calls whose 503, 1017 or 429 turned out to be their answer, not a passing state.
     """
 
     down_after: float = 0.0
     stayed_up: int = 0
     needs_start: bool = False
+    unshown: set[str] = field(default_factory=set)
     stubborn: set[str] = field(default_factory=set)
 
     def went_down(self, after: float) -> None:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE
 from pytest_wa_settings.testbed.base import setup_text
 from pytest_wa_settings.testbed.errors import TestbedError
 from pytest_wa_settings.testbed.patience import Patience, passing
@@ -180,7 +181,7 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
             f"{address} is not ready: the login was answered {answer.status}",
             "wait until it serves, or raise --wa-ready-timeout",
         )
-    if 1024 in answer.codes:
+    if PASSWORD_MUST_CHANGE in answer.codes:
         return TestbedError(
             f"{client.name} still has its factory password, and wants another at the first login",
             f"set the new one as {PASSWORD}, and allow the change with may_change = true",

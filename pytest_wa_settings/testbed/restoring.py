@@ -46,8 +46,8 @@ class Restoring(ABC):
     ) -> Answer:
         """POST /v1/settings/restore, with patience (doc, restore).
 
-        Counts as made when the answer is 2xx, and when none arrives. Raises Unavailable where restores are
-        not allowed, or none is left.
+        Counts as made when the answer is 2xx, and when none arrives from the client. Raises Unavailable where
+        restores are not allowed, or none is left.
         """
         self.prepare_restore()
         return self._patience.settle(
@@ -120,7 +120,7 @@ class Restoring(ABC):
     def noted(self, answer: Answer) -> Answer:
         """Notes what a restore may have done."""
         never_sent = answer.failure_kind in ("refused", "connect", "tls", "login")
-        if answer.ok or (answer.status is None and not never_sent):
+        if answer.ok or (not answer.answered and not never_sent):
             if self.pending != "accepted":
                 self.pending = "accepted" if answer.ok else "unknown"
             self.pending_since = time.monotonic()

@@ -32,6 +32,10 @@ UNSET: Final = Unset.UNSET
 """Send no JSON body (None would be sent as null)."""
 
 
+_NO_ANSWER = (502, 504)
+"""What a proxy answers where the client behind it did not, or not in time (RFC 9110)."""
+
+
 @dataclass(frozen=True)
 class Exchange:
     """A request and its answer as they go on record: no secret is in any field.
@@ -110,8 +114,11 @@ class Answer:
 
     @property
     def answered(self) -> bool:
-        """Whether at least the head of an answer came."""
-        return self.status is not None
+        """Whether at least the head of an answer came from the client.
+
+        A 502 or 504 without the envelope is a proxy's: it says that none came.
+        """
+        return self.status is not None and (self.status not in _NO_ANSWER or bool(self.errors))
 
     @cached_property
     def body(self) -> Any:
