@@ -19,6 +19,9 @@ Value = TypeVar("Value")
 Item = TypeVar("Item")
 _MOST_SHRINKS = 40
 _SHRINK_SECONDS = 10.0
+_GOLDEN = 0.6180339887498949
+"""Multiples of it, less their whole part, are spread evenly over 0 to 1 at every number of them."""
+_FEWEST = 10
 _LOOKS = "_get_local_constants"
 
 
@@ -40,17 +43,29 @@ def how_many(case: Case, *, restores: int = 0, seconds: float = 0.0) -> int:
     return wanted
 
 
-def affordable(case: Case, items: Sequence[Item], seconds: float) -> list[Item]:
+def affordable(case: Case, items: Sequence[Item], seconds: float) -> Iterator[Item]:
     """As many of the items as a fifth of the budget pays for (120 s without one), spread over all of them.
+
+    They come in an order that is spread, too: where they take longer than the first did, as at a client
+    that limits wrong passwords, those that time is left for are of every kind.
 
     Args:
         seconds: what one item takes, measured.
     """
-    most = max(10, int((case.budget or 600.0) / 5 / max(seconds, 1e-6)))
+    limit = (case.budget or 600.0) / 5
+    most = max(10, int(limit / max(seconds, 1e-6)))
     stride = -(-len(items) // most)
     if stride > 1:
         case.remark(f"only every {stride}th of {len(items)} cases was sent, as answers take {seconds:.1f} s")
-    return list(items[::stride])
+    chosen = items[::stride]
+    deadline = time.monotonic() + limit
+    for done, place in enumerate(sorted(range(len(chosen)), key=lambda at: at * _GOLDEN % 1.0)):
+        if time.monotonic() > deadline and done >= _FEWEST:
+            case.remark(
+                f"only {done} of {len(items)} cases were sent: the client took {limit:.0f} s for them"
+            )
+            return
+        yield chosen[place]
 
 
 @contextmanager

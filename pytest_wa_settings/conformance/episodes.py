@@ -18,10 +18,14 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     change_values,
+    changeable,
+    plant,
     plant_other_values,
     restore_accepted,
     take_backup,
+    until_shown,
 )
+from pytest_wa_settings.conformance.fields import another_value
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
@@ -54,7 +58,8 @@ class ExistingApp:
     """A restore on the machine that the backup came from.
 
     Attributes:
-        earlier: the reading before the first change; `old_backup` was taken there, under the same password.
+        earlier: the reading at a first backup, under the same password.
+        middle: the reading at a second one, where all had changed since; then only nested settings did.
         backup: the one that was restored; its `at` is the reading that must come back.
         before: the reading just before the restore, other in every field.
         went_down: whether it was seen down; None where something brings it back by itself.
@@ -62,10 +67,12 @@ class ExistingApp:
         back: why it did not come back; None if it did.
         no_fault: whether that is the surroundings' doing: nothing started it again.
         after: the reading after it came back; `again` after one more start.
+        mute: whether no message that it was given arrived any more after it came back, twice.
     """
 
     client: Client
     earlier: Snapshot
+    middle: Snapshot
     backup: Backup
     before: Snapshot
     answer: Answer
@@ -75,6 +82,7 @@ class ExistingApp:
     back: str | None = None
     no_fault: bool = False
     after: Snapshot | None = None
+    mute: bool = False
     again: Snapshot | None = None
 
 
@@ -94,13 +102,16 @@ def _existing_app(case: Case) -> ExistingApp:
         password = a_password(rng)
         earlier = plant_other_values(client, rng, *ALL)  # else a default might be taken for it
         take_backup(client, password, at=earlier)
-        at = plant_other_values(client, rng, *ALL, now=earlier)
+        middle = plant_other_values(client, rng, *ALL, now=earlier)
+        take_backup(client, password, at=middle)
+        at = _change_nested(client, rng, middle)
         backup = take_backup(client, password, at=at)
         before = plant_other_values(client, rng, *ALL, now=at)
+        sends = _sends(case, client, rng)
         if phones:
             phones.look_before()
         answer = restore_accepted(client, backup, "RESTORE-8")
-        record = ExistingApp(client, earlier, backup, before, answer, phones)
+        record = ExistingApp(client, earlier, middle, backup, before, answer, phones)
         _watch_the_stop(client, record)
         try:
             client.come_back(expect_registered=True)
@@ -110,9 +121,26 @@ def _existing_app(case: Case) -> ExistingApp:
             return record
         record.after = read(client)
         if phones:
-            phones.look_after(restores=int(gives_new_code(client.version) is not False))
+            phones.look_after(restores=int(gives_new_code(client.version) is not False), too_many=False)
+        record.mute = sends and not any(_sends(case, client, rng) for _ in range(2))
         record.again = _once_more(client)
+        if phones:
+            phones.look_later()
         return record
+
+
+def _sends(case: Case, client: Client, rng: random.Random) -> bool:
+    """Whether a message that the client is given arrives at a contact; False where nobody can see that."""
+    traffic = Traffic.of(case, client, rng)
+    return traffic is not None and traffic.consumer is not None and traffic.send(client) is not None
+
+
+def _change_nested(client: Client, rng: random.Random, now: Snapshot) -> Snapshot:
+    """Changes the settings that stand in others, and no other; returns a reading after it."""
+    nested = [one for one in changeable(now, "application") if len(one.path) > 1]
+    wanted = {one.leaf: another_value(one, now.values[one.leaf], rng) for one in nested}
+    taken = plant(client, wanted)
+    return until_shown(client, {leaf: wanted[leaf] for leaf in taken}, now)
 
 
 def _once_more(client: Client) -> Snapshot | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from pytest_wa_settings.conformance.decoding import readable_in
-from pytest_wa_settings.conformance.fields import Leaf, same_set
+from pytest_wa_settings.conformance.fields import BY_LEAF, Leaf, same_set
 from pytest_wa_settings.conformance.snapshots import Snapshot
 from pytest_wa_settings.verdicts import Finding, FindingError
 from pytest_wa_settings.wire import MISSING, Answer
@@ -149,6 +149,33 @@ def changed_leaves(wanted: Mapping[Leaf, object], earlier: Mapping[Leaf, object]
         for leaf in wanted
         if leaf.startswith("application:") and leaf in earlier and not agree([leaf], wanted, earlier)
     ]
+
+
+def _is_telling(leaf: Leaf) -> bool:
+    return leaf in BY_LEAF and BY_LEAF[leaf].kind in ("int", "text", "url", "urls", "email")
+
+
+def stale(
+    at: Mapping[Leaf, object],
+    before: Mapping[Leaf, object],
+    after: Mapping[Leaf, object],
+    earlier: Mapping[Leaf, object],
+) -> list[Leaf]:
+    """The fields that came back as they were at an earlier moment, where all that differ did; else none.
+
+    Told by values that are no accident (no choices), and that differ from those just before the restore.
+    """
+    told = [
+        leaf
+        for leaf in at
+        if leaf in after
+        and leaf in earlier
+        and leaf in before
+        and _is_telling(leaf)
+        and not agree([leaf], at, after)
+        and not agree([leaf], before, earlier)
+    ]
+    return told if all(agree([leaf], earlier, after) for leaf in told) else []
 
 
 def _listed(told: list[str]) -> str:

@@ -103,8 +103,12 @@ class Phones:
         if restores:
             wait_until(all_arrived, self.limit)
         if too_many:
-            wait_until(lambda: False, _NO_SECOND_NOTICE_FOR)
-            self.after = self.look()
+            self.look_later()
+
+    def look_later(self) -> None:
+        """Waits a moment for what must not come, and remembers."""
+        wait_until(lambda: False, _NO_SECOND_NOTICE_FOR)
+        self.after = self.look()
 
     def _seen(self, contact: str) -> Seen:
         view = self.consumer.contact(contact, self.business)

@@ -26,9 +26,9 @@ from pytest_wa_settings.conformance.judgements import (
     taken_up_late,
     unchanged,
 )
-from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
-from pytest_wa_settings.testbed import Client, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case
+from pytest_wa_settings.conformance.snapshots import Snapshot, gateway_statuses, look, read
+from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
+from pytest_wa_settings.verdicts import Case, Finding
 from pytest_wa_settings.wire import Answer
 
 _UNCHANGED_WITHIN = 3.0
@@ -138,6 +138,7 @@ class Refusals:
         try:
             self._client.restart()
         except NotBack as error:
+            self._judge_lost_registration()
             self._case.remark(f"that the next start takes up nothing was not checked: {error.problem}")
             return
         after = read(self._client)
@@ -146,6 +147,21 @@ class Refusals:
                 sent = f"{self._count} calls that were refused, then one more start"
                 settle(taken_up_late(self._clause, sent, len(leaves), after))
         self._before = after
+
+    def _judge_lost_registration(self) -> None:
+        """A client that says it is unregistered now, where another of its kind is not after a mere start."""
+        health = self._client.driver.health()
+        testbed = self._case.testbed
+        if not self._registered or not testbed.managed or "unregistered" not in gateway_statuses(health):
+            return
+        with testbed.lease(Need(exclusive=True)) as control:
+            try:
+                control.restart()
+            except NotBack:
+                return
+        sent = f"{self._count} calls that were refused, then one more start"
+        expected, observed = "it is registered, as before", "health says `unregistered`"
+        settle(Finding(self._clause, sent, expected, observed, (health,)))
 
     def _keeps_over_a_start(self, backup: Backup) -> bool:
         """The control: whether a change outlives a start at all, which no clause demands."""

@@ -28,6 +28,7 @@ from pytest_wa_settings.conformance.judgements import (
     refused,
     sealed,
     settle,
+    stale,
 )
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.refusals import Refusals, read_unchanged
@@ -228,15 +229,20 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
     record = existing_app(wa_case)
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-11")
-    after = record.after.values
-    changed = changed_leaves(record.backup.at.values, record.earlier.values)
+    at, before, after = record.backup.at.values, record.before.values, record.after.values
+    changed = changed_leaves(at, record.earlier.values)
     if not changed:
         raise NotTested("no application setting could be changed, so states cannot be told apart")
-    if agree(changed, record.earlier.values, after):
-        sent = "backup, a change, backup under the same password, restore of the second"
-        expected = "the change made before the second backup"
-        observed = f"the state of the first backup ({len(changed)} changed fields read as before)"
-        settle(Finding("BACKUP-9", sent, expected, observed, (record.backup.answer, *record.after.answers)))
+    for which, earlier in (("first", record.earlier.values), ("second", record.middle.values)):
+        found = stale(at, before, after, earlier)
+        if which == "first" and agree(changed, earlier, after):
+            found = changed
+        if found:
+            sent = "three backups under one password, with changes in between, restore of the third"
+            expected = "all changes made before the third backup"
+            observed = f"the state of the {which} backup ({len(found)} changed fields read as then)"
+            answers = (record.backup.answer, *record.after.answers)
+            settle(Finding("BACKUP-9", sent, expected, observed, answers))
 
 
 @pytest.mark.wa_clause("BACKUP-9", uses_up="restores", widens=True)

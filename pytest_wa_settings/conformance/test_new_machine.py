@@ -8,10 +8,10 @@ import pytest
 
 from pytest_wa_settings.conformance.arrange import (
     a_password,
+    can_spare_restores,
     come_back,
     not_an_earlier_state,
     plant_other_values,
-    refused_by_both,
     restore_accepted,
     rng_of,
     take_backup,
@@ -21,6 +21,8 @@ from pytest_wa_settings.conformance.judgements import came, restored, settle
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
+
+_NEW = Need("unregistered", exclusive=True, consumes=True)
 
 
 @pytest.mark.wa_clause("RESTORE-3", uses_up="new machine")
@@ -84,31 +86,51 @@ def test_a_new_machine_initializes_itself_and_serves(wa_case: Case) -> None:
         settle(Finding("RESTORE-9", sent, expected, record.back, (record.answer,)))
 
 
-@pytest.mark.wa_clause("RESTORE-2", "RESTORE-3", "RESTORE-8", "RESTORE-9", uses_up="new machine", widens=True)
-def test_a_machine_that_was_restored_moves_once_more(wa_case: Case) -> None:
-    if not wa_case.testbed.managed:
-        raise NotTested("a second move needs clients that the testbed starts itself, in any number")
+@pytest.mark.wa_clause("RESTORE-2", "RESTORE-3", "RESTORE-8", uses_up="new machine", widens=True)
+def test_a_backup_of_a_machine_that_was_restored_restores(wa_case: Case) -> None:
     rng = rng_of(wa_case)
-    target = Need("unregistered", exclusive=True, consumes=True)
     with ExitStack() as leases:
-        first, second, third = (
-            leases.enter_context(wa_case.testbed.lease(need))
-            for need in (Need(exclusive=True), target, target)
-        )
+        first = leases.enter_context(wa_case.testbed.lease(Need(exclusive=True)))
+        second = leases.enter_context(wa_case.testbed.lease(_NEW))
+        if not (can_spare_restores(first) and first.can_restart and second.may_change):
+            raise NotTested("the way back needs one more restore, a restart, and changes on the new machine")
         earlier = plant_other_values(first, rng, "application")
         restore_accepted(second, take_backup(first, a_password(rng), at=earlier), "RESTORE-9")
         come_back(second, see="RESTORE-9")
         at = plant_other_values(second, rng, "application")
         backup = take_backup(second, a_password(rng), at=at)
-        answer = third.restore(backup.password, backup.data)
-        sent = "a backup of a machine that was restored itself, restored on a new one"
+        answer = first.restore(backup.password, backup.data)
+        sent = "a backup of a machine that was restored itself, restored on the machine before it"
         if answer.answered and not answer.ok:
-            clause = refused_by_both(second, backup, "RESTORE-9")
-            settle(Finding(clause, sent, "it is accepted", came(answer), (answer,)))
-        come_back(third, see="RESTORE-9")
-        after = read(third)
+            settle(Finding("RESTORE-8", sent, "it is accepted", came(answer), (answer,)))
+        come_back(first)
+        after = read(first)
         if at.number and after.number and at.number != after.number:
             settle(Finding("RESTORE-3", sent, "the same phone number", "another phone number", after.answers))
         not_an_earlier_state(at, after, earlier)
         wanted = at.of("application")
-        settle(restored("RESTORE-2", wanted, after, where="on the third machine", answers=(answer,)))
+        settle(restored("RESTORE-2", wanted, after, where="on the first machine", answers=(answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-9", uses_up="new machine", widens=True)
+def test_a_new_machine_restores_while_the_machine_of_the_backup_is_down(wa_case: Case) -> None:
+    with ExitStack() as leases:
+        old = leases.enter_context(wa_case.testbed.lease(Need(exclusive=True)))
+        new = leases.enter_context(wa_case.testbed.lease(_NEW))
+        backup = take_backup(old, a_password(rng_of(wa_case)))
+        if wa_case.testbed.managed:
+            old.kill()
+        elif old.restart_policy == "no" and old.can_restart and can_spare_restores(old):
+            restore_accepted(old, backup, "RESTORE-8")  # it stops, and nothing brings it back
+        else:
+            raise NotTested("the machine of the backup cannot be kept down")
+        if not old.wait_down(wa_case.testbed.ready_timeout):
+            raise NotTested("the machine of the backup was not seen down: see RESTORE-10")
+        answer = new.restore(backup.password, backup.data)
+        if answer.ok or not answer.answered:
+            return
+        come_back(old)
+        again = restore_accepted(new, backup, "RESTORE-9")
+        sent = "restore on a new machine while the machine of the backup is down"
+        expected = "it is accepted, as it is once that is up again"
+        settle(Finding("RESTORE-9", sent, expected, came(answer), (answer, again)))

@@ -63,8 +63,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         misses = [(name, miss) for name, backup in backups.items() for miss in near_misses(backup.password)]
         first_name, first = misses[0]
         _refuse_miss(refusals, client, backups[first_name], first, f"a password of {first_name}")
-        misses = affordable(wa_case, misses, refusals.seconds)
-        for done, (name, miss) in enumerate(misses):
+        for done, (name, miss) in enumerate(affordable(wa_case, misses, refusals.seconds)):
             wa_case.progress(done, len(misses), "near misses of passwords")
             _refuse_miss(refusals, client, backups[name], miss, f"a password of {name}", every=_IN_A_ROW)
         for name, backup in backups.items():
@@ -122,8 +121,8 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
             change_values(client, rng_of(wa_case), *ALL, now=backup.at)
         refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
-        directed = affordable(wa_case, list(damages(backup.data, other.data)), refusals.seconds)
-        for done, damage in enumerate(directed):
+        directed = list(damages(backup.data, other.data))
+        for done, damage in enumerate(affordable(wa_case, directed, refusals.seconds)):
             wa_case.progress(done, len(directed), "damage to data")
             _refuse_damage(refusals, client, password, damage, every=_IN_A_ROW)
         refusals.finish()

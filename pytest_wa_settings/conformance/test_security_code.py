@@ -6,6 +6,7 @@ import pytest
 
 from pytest_wa_settings.conformance.arrange import (
     a_password,
+    can_spare_restores,
     come_back,
     restore_accepted,
     rng_of,
@@ -93,14 +94,16 @@ def _judge_new_codes(phones: Phones, answer: Answer, sent: str) -> None:
 @pytest.mark.wa_clause("CODE-1", uses_up="restores", widens=True)
 @pytest.mark.parametrize("version", [None, "2.31.4"])
 def test_each_restore_of_one_backup_gives_another_code(wa_case: Case, version: str | None) -> None:
-    if not wa_case.testbed.managed:
-        raise NotTested("restores are saved for what cannot be judged without them")
     if gives_new_code(wa_case.testbed.pinned_version) is False:
         raise NotApplicable("the rule begins with v2.31.4")
     with wa_case.testbed.lease(Need(exclusive=True, version=version)) as client:
         phones = Phones.of(wa_case, client)
         if phones is None:
             raise NotTested(_ADD_CONSUMER)
+        if not gives_new_code(client.version):
+            raise NotTested("the client's version is unknown, or from before the rule")
+        if not can_spare_restores(client):
+            raise NotTested("restores are saved for what cannot be judged without them")
         backup = take_backup(client, a_password(rng_of(wa_case)))
         for times in ("once", "twice"):
             earlier = phones.after

@@ -84,7 +84,7 @@ class Traffic:
             self.no_callbacks = "the client took no webhook address of the suite's"
         else:
             self._ask_for_short_pauses()
-        self.sent = self._send(self.client)
+        self.sent = self.send(self.client)
         if self.sent is None:
             self.no_messages = "the client sent no message to the test contact"
         if self.no_callbacks is None:
@@ -158,7 +158,7 @@ class Traffic:
                 self.no_callbacks = "no new callback arrived from the new machine either"
             wait_until(self._pending_came, 0.5)
         if self.sent and self.consumer:
-            served[_A_MESSAGE] = self._send(new) is not None
+            served[_A_MESSAGE] = self.send(new) is not None
             self.sent_copies = self._copies(self.sent.text)
         return served
 
@@ -169,7 +169,7 @@ class Traffic:
 
     def serves(self, new: Client, what: str) -> bool:
         """Whether the new machine serves one of SERVED now."""
-        return self._calls_back(new) if what == _A_CALLBACK else self._send(new) is not None
+        return self._calls_back(new) if what == _A_CALLBACK else self.send(new) is not None
 
     def _calls_back(self, new: Client) -> bool:
         self._listen(new, self.path)
@@ -186,7 +186,7 @@ class Traffic:
         answer = client.ask("PATCH", "/v1/settings/application", json=body)
         return answer.ok
 
-    def _send(self, client: Client, *, wait: bool = True) -> Sent | None:
+    def send(self, client: Client, *, wait: bool = True) -> Sent | None:
         """A message to the contact; None if it was refused, or if the contact did not get it in time."""
         text = canary(self.rng, 24)
         client.driver.contacts([f"+{self.contact}"])
@@ -206,7 +206,7 @@ class Traffic:
         written = self._write()
         if written:
             return written
-        sent = self._send(client, wait=False)
+        sent = self.send(client, wait=False)
         return sent.identity if sent else None
 
     def _write(self) -> str | None:
