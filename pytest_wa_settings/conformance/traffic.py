@@ -7,9 +7,9 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.conformance.arrange import plant, wait_until
+from pytest_wa_settings.conformance.arrange import plant, until_shown, wait_until
 from pytest_wa_settings.conformance.fields import BY_LEAF, canary
-from pytest_wa_settings.conformance.snapshots import read
+from pytest_wa_settings.conformance.snapshots import shown
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer, Receiver
@@ -92,10 +92,13 @@ class Traffic:
 
     def _ask_for_short_pauses(self) -> None:
         """Sets the pause between tries of a callback to its shortest, so that what is pending comes soon."""
-        shown = read(self.client).values.get(_PAUSE)
-        if shown is not None:
+        before = shown(self.client, "application")
+        now = before.values.get(_PAUSE)
+        if now is not None:
             shortest = BY_LEAF[_PAUSE].low
-            plant(self.client, {_PAUSE: str(shortest) if isinstance(shown, str) else shortest})
+            wanted: dict[str, object] = {_PAUSE: str(shortest) if isinstance(now, str) else shortest}
+            if plant(self.client, wanted):
+                until_shown(self.client, wanted, before)
 
     def _receive_and_pend(self) -> None:
         assert self.webhook is not None

@@ -13,8 +13,9 @@ from pytest_wa_settings.verdicts.catalog import Catalog, Clause
 Can = Literal["yes", "perhaps", "no"]
 _ORDER: tuple[Can, ...] = ("yes", "perhaps", "no")
 
-MESSAGES = 4
-"""At most so many messages go to a test contact: two from the old machine, two from the new one."""
+MESSAGES = 6
+"""At most so many messages go to a test contact: two from the old machine, two from the new one, two around a
+restore on an existing app. Where one does not arrive, it is tried again."""
 _OF_MESSAGES = ("BACKUP-7", "BACKUP-8")
 _OF_A_STOP = ("BACKUP-3",)
 _OF_A_KNOWN_VERSION = ("CODE-1", "CODE-2")

@@ -253,3 +253,19 @@ def backup_of_an_unregistered_client_with_settings() -> None:
         return str(await clean(coreapp, password))
 
     wrap(Coreapp, "backup", backup)
+
+
+@mutant("BACKUP-9")
+def backup_misses_changes_of_nested_settings() -> None:
+    """A backup is made anew where a setting of the top level has changed; a change below it is not seen."""
+    last: list[tuple[State, State]] = []
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        settings = state["application"]
+        top = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+        if last and last[0][0] == top:
+            settings = last[0][1]
+        last[:] = [(top, settings)]
+        return {**state, "application": settings}
+
+    alter_collected(collect)

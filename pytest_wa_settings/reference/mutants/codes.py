@@ -234,3 +234,24 @@ def code_new_from_2_31_on() -> None:
         return options.release[:2] >= (2, 31)
 
     setattr(Options, "new_code_on_restore", property(compared))  # noqa: B010 - a property is no plain attribute
+
+
+@mutant("CODE-2")
+def notice_at_the_second_start() -> None:
+    """The second start after a restore makes a new identity, too, so that contacts are told again."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        starts = coreapp.store.get("starts")
+        kept = coreapp.registration.details()
+        if starts is not None and kept is not None:
+            coreapp.store.put("starts", starts + 1)
+            if starts == 1:
+                coreapp.registration.keep({**kept, **new_identity()})
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.put("starts", 0)
+
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)

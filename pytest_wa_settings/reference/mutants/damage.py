@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
+from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import NOTHING, Call, Reply
 from pytest_wa_settings.reference.mutants.tools import (
     Handle,
@@ -357,3 +358,34 @@ def tag_not_checked_on_multiconnect() -> None:
 
     wrap(Vault, "decrypt", decrypt)
     _readable_or_refused()
+
+
+@mutant("RESTORE-6")
+def damaged_data_unregisters_at_the_next_start() -> None:
+    """Damaged data marks the registration as broken, and the next start drops it."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal:
+            if not _is_whole(coreapp.vault, data):
+                coreapp.store.put("broken", True)
+            raise
+        return opened
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("broken"):
+            coreapp.store.drop("registration")
+        await clean(coreapp)
+
+    wrap(Coreapp, "unseal", unseal)
+    wrap(Coreapp, "start", start)
+
+
+def _is_whole(vault: Vault, data: str) -> bool:
+    """Whether data has the form of a backup."""
+    try:
+        vault.parse(vault.split(vault.decode(data))[1])
+    except VaultError:
+        return False
+    return True

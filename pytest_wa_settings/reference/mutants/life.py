@@ -9,6 +9,8 @@ from typing import Any
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, not_ready
+from pytest_wa_settings.reference.http import Call, Reply
+from pytest_wa_settings.reference.messages import Messages
 from pytest_wa_settings.reference.mutants.tools import RESTORE, State, alter_collected
 from pytest_wa_settings.reference.store import BACKED_UP
 from pytest_wa_settings.reference.traffic import Traffic
@@ -335,3 +337,22 @@ def new_machine_sends_after_a_start() -> None:
 
     wrap(Coreapp, "commit", commit)
     wrap(Traffic, "start", begin)
+
+
+@mutant("RESTORE-11")
+def messages_refused_after_a_restore() -> None:
+    """An existing app that was restored and started again is connected, and refuses to send messages."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        existing = coreapp.registration.number is not None
+        clean(coreapp, opened)
+        coreapp.store.put("mute", existing)
+
+    async def send(clean: Any, messages: Messages, call: Call) -> Reply:
+        if messages.coreapp.store.get("mute"):
+            raise not_ready("The client is not ready to send.")
+        reply: Reply = await clean(messages, call)
+        return reply
+
+    wrap(Coreapp, "commit", commit)
+    wrap(Messages, "send", send)

@@ -225,3 +225,37 @@ def new_machine_opens_with_any_password() -> None:
 
     wrap(Vault, "seal", seal)
     wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-5")
+def password_of_digits_is_a_number() -> None:
+    """A password of digits is compared as a number: zeros before it do not count."""
+    alter_password(lambda password: str(int(password)) if password.isdecimal() else password)
+
+
+@mutant("RESTORE-5")
+def password_without_zero_width_characters() -> None:
+    """Characters without a width are left out, as they come along when a password is pasted."""
+    alter_password(lambda password: "".join(c for c in password if unicodedata.category(c) != "Cf"))
+
+
+@mutant("RESTORE-5")
+def password_in_half_width() -> None:
+    """Full-width letters count as plain ones."""
+    alter_password(
+        lambda password: "".join(chr(ord(c) - 0xFEE0) if "\uff01" <= c <= "\uff5e" else c for c in password)
+    )
+
+
+@mutant("RESTORE-5")
+def any_password_after_the_right_one() -> None:
+    """A backup that was restored once is known, and restores with any password from then on."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        known = dict(coreapp.store.get("known", {}))
+        digest = hashlib.sha256(data.encode("utf-8")).hexdigest()
+        opened: Opened = await clean(coreapp, known.get(digest, password), data)
+        coreapp.store.put("known", {**known, digest: known.get(digest, password)})
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)

@@ -190,3 +190,19 @@ def wrong_password_echoed() -> None:
 def settings_in_the_error() -> None:
     """The refusal of a wrong password shows the settings in force, for the support team."""
     _echo_on_failure(lambda coreapp, password: f"State: {json.dumps(coreapp.store.snapshot())}")
+
+
+@mutant("ERROR-4")
+def json_with_more_behind_it_accepted() -> None:
+    """Of a body the first JSON value is read, and what follows it is not looked at."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        if _json(body) is not None:
+            return None
+        try:
+            found, _ = json.JSONDecoder().raw_decode(body.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    _body(read)

@@ -361,3 +361,9 @@ def a_moved_machine_takes_no_backup_that_restores() -> None:
     alter_collected(lambda coreapp, state: {**state, "copy": bool(coreapp.store.get("moved"))})
     wrap(Coreapp, "commit", commit)
     wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-8")
+def a_dollar_and_its_name_are_left_out_at_the_restore() -> None:
+    """On the way to a restore a shell replaces `$NAME` in the password by nothing."""
+    alter_password(lambda password: re.sub(r"\$\w+", "", password), at_restore_only=True)

@@ -17,6 +17,7 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import variant, variant_of, wrap
 from pytest_wa_settings.reference.errors import not_ready
 from pytest_wa_settings.reference.http import Call, Reply
+from pytest_wa_settings.reference.network import Network
 from pytest_wa_settings.reference.store import Store
 from pytest_wa_settings.reference.users import Users
 from pytest_wa_settings.reference.vault import Opened
@@ -223,3 +224,44 @@ def bodies_of_16_kilobytes_at_most() -> None:
         app.max_body = 16 * 1024
 
     wrap(Webapp, "__init__", made)
+
+
+@variant()
+def a_proxy_answers_504_where_an_answer_is_lost() -> None:
+    """An existing app ends before the answer to the restore is out, and a proxy before it says so."""
+
+    async def restore(clean: Any, backups: Backups, call: Call) -> Reply:
+        reply: Reply = await clean(backups, call)
+        if not backups.coreapp.stopped:
+            return reply
+        return Reply(
+            status=504, content=b"<h1>504 Gateway Time-out</h1>", media_type="text/html", after=reply.after
+        )
+
+    wrap(Backups, "restore", restore)
+
+
+@variant()
+def users_change_their_password_first() -> None:
+    """An account that was made must bring a new password at its first login."""
+
+    async def create(clean: Any, rooms: Users, call: Call) -> Reply:
+        reply: Reply = await clean(rooms, call)
+        name = call.object()["username"]
+        made = rooms.store.user(name)
+        if made is not None:
+            rooms.store.put_user(name, made[0], made[1], must_change=True)
+        return reply
+
+    wrap(Users, "create", create)
+
+
+@variant(place="network")
+def strangers_see_no_code() -> None:
+    """A contact sees no security code of a business before a message went between them."""
+
+    def view(clean: Any, network: Network, wa_id: str, business: str | None) -> dict[str, Any]:
+        shown: dict[str, Any] = clean(network, wa_id, business)
+        return shown if shown["messages"] else {**shown, "security_code": None}
+
+    wrap(Network, "view", view)

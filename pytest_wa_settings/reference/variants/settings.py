@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pytest_wa_settings.reference.configuration import Configuration
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import variant, wrap
-from pytest_wa_settings.reference.errors import not_found
+from pytest_wa_settings.reference.errors import not_found, not_ready
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.operations import Operations
 from pytest_wa_settings.reference.settings import NO_PASS_THROUGH_SINCE, ApplicationSettings, Field
@@ -196,3 +197,38 @@ def old_setting_switched_off() -> None:
         clean(coreapp, Opened(opened.setup, {**opened.state, "application": settings}))
 
     wrap(Coreapp, "commit", commit)
+
+
+@variant()
+def changes_shown_later() -> None:
+    """A change of the settings is in force, and in backups, at once; it is shown 0.3 s later."""
+    before: list[tuple[float, dict[str, Any]]] = []
+
+    async def change(clean: Any, configuration: Configuration, call: Call) -> Reply:
+        shown = (await configuration.read(call)).payload["settings"]["application"]
+        reply: Reply = await clean(configuration, call)
+        before[:] = [(time.monotonic() + 0.3, shown)]
+        return reply
+
+    async def read(clean: Any, configuration: Configuration, call: Call) -> Reply:
+        reply: Reply = await clean(configuration, call)
+        if before and time.monotonic() < before[0][0]:
+            reply.payload["settings"]["application"] = before[0][1]
+        return reply
+
+    wrap(Configuration, "read", read)
+    wrap(Configuration, "change", change)
+
+
+@variant()
+def no_settings_before_a_registration() -> None:
+    """A client that is not registered shows and takes no settings."""
+
+    async def refused(clean: Any, configuration: Configuration, call: Call) -> Reply:
+        if configuration.coreapp.registration.number is None:
+            raise not_ready("The client is not registered.", 400)
+        reply: Reply = await clean(configuration, call)
+        return reply
+
+    for name in ("read", "change", "read_providers"):
+        wrap(Configuration, name, refused)
