@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from pytest_wa_settings.conformance.draws import for_all
+from pytest_wa_settings.conformance import draws
+from pytest_wa_settings.conformance.draws import affordable, for_all
 
 CONSTANT = 123_456_789_012
 
@@ -40,3 +41,31 @@ def test_a_constant_of_the_users_own_module_is_not_drawn(
     monkeypatch.setitem(sys.modules, "own_module", importlib.util.module_from_spec(spec))
     assert drawn(1) == before
     assert CONSTANT not in before
+
+
+def spread(items: int, seconds: float, monkeypatch: pytest.MonkeyPatch, *, each: float = 0.0) -> Any:
+    """What is afforded of so many items, at a client that takes `each` seconds for one, and the remarks."""
+    now = [0.0]
+    monkeypatch.setattr(draws.time, "monotonic", lambda: now[0])
+    remarks: list[str] = []
+    case: Any = SimpleNamespace(budget=None, remark=remarks.append)
+    afforded = []
+    for item in affordable(case, list(range(items)), seconds):
+        afforded.append(item)
+        now[0] += each
+    return afforded, remarks
+
+
+def test_what_can_be_afforded_is_all_where_the_client_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    afforded, remarks = spread(300, 0.01, monkeypatch)
+    assert sorted(afforded) == list(range(300))
+    assert not remarks
+
+
+def test_of_what_takes_longer_than_the_first_did_a_part_from_everywhere_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    afforded, remarks = spread(300, 0.01, monkeypatch, each=4.0)
+    assert len(afforded) == 31
+    assert all(any(start <= item < start + 30 for item in afforded) for start in range(0, 300, 30))
+    assert remarks == ["only 31 of 300 cases were sent: the client took 120 s for them"]

@@ -211,3 +211,36 @@ def test_an_error_that_shows_the_password_is_found() -> None:
     echoed = answer(400, {"errors": [{"code": 1009, "title": "x", "details": "bad aA1!0123456789abcdef"}]})
     assert judgements.not_echoed(echoed, "sent", needles)
     assert judgements.not_echoed(answer(400, {"errors": []}), "sent", needles) is None
+
+
+STATE_AT = {"application:heartbeat_interval": 20, "application:callback_persist": True, "about:text": "at"}
+STATE_BEFORE = {
+    "application:heartbeat_interval": 30,
+    "application:callback_persist": False,
+    "about:text": "before",
+}
+STATE_EARLIER = {
+    "application:heartbeat_interval": 10,
+    "application:callback_persist": False,
+    "about:text": "then",
+}
+
+
+def test_fields_of_an_earlier_moment_are_stale() -> None:
+    after = {**STATE_AT, "application:heartbeat_interval": 10}
+    assert judgements.stale(STATE_AT, STATE_BEFORE, after, STATE_EARLIER) == [
+        "application:heartbeat_interval"
+    ]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        STATE_AT,
+        STATE_BEFORE,
+        {**STATE_AT, "application:callback_persist": False},  # one of two values: it may as well be lost
+        {**STATE_AT, "application:heartbeat_interval": 5, "about:text": "then"},  # one of them is lost
+    ],
+)
+def test_what_came_back_otherwise_is_not_stale(after: dict[str, object]) -> None:
+    assert judgements.stale(STATE_AT, STATE_BEFORE, after, STATE_EARLIER) == []

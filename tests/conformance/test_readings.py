@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from pytest_wa_settings.conformance.arrange import until_shown
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import look, read, shown
+from pytest_wa_settings.testbed.life import Habits
 from pytest_wa_settings.verdicts import FindingError
 from pytest_wa_settings.wire import Answer, Exchange
 
@@ -40,10 +42,14 @@ class Shown:
         self.asked: list[str] = []
         self.unreadable: set[str] = set()
         self.testbed = SimpleNamespace(latency=0.0)
+        self.habits = Habits()
+        self.late: list[tuple[str, Any]] = []
         self.driver = SimpleNamespace(health=lambda: self.ask("GET", HEALTH))
 
     def ask(self, method: str, path: str) -> Answer:
         self.asked.append(path)
+        if self.late and self.late[0][0] == path and self.asked.count(path) > 2:
+            self.bodies[path] = self.late.pop()[1]
         exchange = Exchange(1, "client", method, path, (), "", 200, (), "", None, 0.0, 0.0)
         return Answer(method, path, 200, (), json.dumps(self.bodies[path]).encode(), None, 0.0, exchange)
 
@@ -128,3 +134,36 @@ def test_what_is_not_looked_at_is_found_at_the_end_of_the_row(client: Any, path:
         row.finish()
     assert found.value.finding.sent == "2 calls that were refused"
     assert found.value.finding.clause == "RESTORE-5"
+
+
+def beat(seconds: int) -> dict[str, Any]:
+    return {"settings": {"application": {"heartbeat_interval": seconds}}}
+
+
+def test_a_change_that_is_shown_later_is_waited_for(client: Any) -> None:
+    before = shown(client, "application")
+    client.forget()
+    client.late = [(APPLICATION, beat(9))]
+    after = until_shown(client, {"application:heartbeat_interval": 9}, before)
+    assert after.values["application:heartbeat_interval"] == 9
+    assert not client.habits.unshown
+
+
+def test_a_change_that_is_shown_in_another_form_is_not_waited_for(client: Any) -> None:
+    before = shown(client, "application")
+    client.forget()
+    client.bodies[APPLICATION] = beat(10)
+    until_shown(client, {"application:heartbeat_interval": 9}, before)
+    assert client.asked == [APPLICATION]
+
+
+def test_a_change_that_is_never_shown_is_waited_for_once(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_wa_settings.conformance.arrange._SHOWN_WITHIN", 0.1)
+    before = shown(client, "application")
+    for _ in range(2):
+        client.forget()
+        until_shown(client, {"application:heartbeat_interval": 9}, before)
+    assert client.habits.unshown == {"application:heartbeat_interval"}
+    assert client.asked == [APPLICATION]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -238,6 +239,14 @@ def test_a_cluster_serves_when_as_many_nodes_are_connected_as_it_has_shards(fake
     assert not client.serves(registered=True)
 
 
+def test_a_new_machine_that_shows_no_settings_serves(fake: Fake, lease: Lease) -> None:
+    one = fake(registered=False)
+    _, client = lease(one, Need("unregistered"))
+    one.scripted["GET /v1/settings/application"] = [(400, {"errors": [{"code": 1011}]}, {})] * 2
+    assert client.serves(registered=False)
+    assert not client.serves(registered=True)
+
+
 def test_a_kill_by_command_brings_the_client_back(fake: Fake, lease: Lease, command: Command) -> None:
     one = fake()
     _, client = lease(one, restart=command(one.start))
@@ -260,6 +269,25 @@ def test_restores_of_all_shapes_are_sent(lease: Lease) -> None:
 
 
 # accounts
+
+
+def test_a_made_user_that_must_change_its_password_does(lease: Lease) -> None:
+    one, client = lease()
+    refused = (401, {"errors": [{"code": 1024, "title": "New password"}]}, {})
+    login = one.scripted.setdefault("POST /v1/users/login", [])
+    made = one.reply
+
+    def reply(method: str, path: str, body: bytes, headers: Any) -> Any:
+        if (method, path) == ("POST", "/v1/users"):
+            login.append(refused)
+        elif path == "/v1/users/login" and b"new_password" in body:
+            (name,) = one.users
+            one.users[name] = json.loads(body)["new_password"]
+            return 200, {"users": [{"token": "token-of-a-user"}]}, {}
+        return made(method, path, body, headers)
+
+    one.reply = reply
+    assert client.user_token() == "token-of-a-user"
 
 
 def test_a_user_is_made_logs_in_again_and_is_made_again_when_it_is_gone(lease: Lease) -> None:

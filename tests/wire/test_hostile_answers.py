@@ -141,6 +141,16 @@ def test_a_broken_answer_keeps_the_status_of_its_head(serve, drive):
     assert (got.status, got.answered, got.ok) == (200, True, True)
 
 
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "504 Gateway Time-out"])
+@pytest.mark.parametrize(
+    ("body", "answered"),
+    [("<h1>Gateway</h1>", False), ("{}", False), ('{"errors": [{"code": 1000, "title": "x"}]}', True)],
+)
+def test_a_gateways_502_or_504_without_the_envelope_is_no_answer(serve, drive, status, body, answered):
+    got = drive(serve(once(answer(body, status)))).health()
+    assert (got.status, got.answered) == (int(status[:3]), answered)
+
+
 def test_a_closed_port_is_a_refused_connection(drive):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
