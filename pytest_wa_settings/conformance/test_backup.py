@@ -15,6 +15,7 @@ from pytest_wa_settings.conformance.arrange import (
     restore_and_read,
     rng_of,
     take_backup,
+    until_shown,
 )
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES
 from pytest_wa_settings.conformance.draws import for_all, how_many
@@ -125,7 +126,13 @@ def test_nothing_can_be_read_out_of_data(wa_case: Case) -> None:
             _judge_sealed(wa_case, client, {leaf: text for leaf, (text, _) in held.items()})
         finally:
             if client.may_change and not client.managed:
-                plant(client, {leaf: earlier.values[leaf] for leaf in held if leaf in earlier.values})
+                _put_back(client, {leaf: earlier.values[leaf] for leaf in held if leaf in earlier.values})
+
+
+def _put_back(client: Client, kept: dict[Leaf, object]) -> None:
+    now = read(client)
+    taken = plant(client, kept)
+    until_shown(client, {leaf: kept[leaf] for leaf in taken}, now)
 
 
 def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> None:
