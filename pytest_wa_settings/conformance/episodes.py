@@ -24,6 +24,7 @@ from pytest_wa_settings.conformance.arrange import (
     restore_accepted,
     take_backup,
     until_shown,
+    wait_until,
 )
 from pytest_wa_settings.conformance.fields import another_value
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
@@ -33,6 +34,8 @@ from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testb
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
+_BACKUP_WITHIN = 3.0
+"""Seconds that a machine that is connected may go on refusing backups."""
 Record = TypeVar("Record")
 _made: weakref.WeakKeyDictionary[Testbed, dict[str, object]] = weakref.WeakKeyDictionary()
 
@@ -263,7 +266,10 @@ def _not_served(new: Client, traffic: Traffic | None, password: str, asked: Sequ
     """Of what was asked of the new machine: what it does not give now."""
     left = []
     for what in asked:
-        given = traffic.serves(new, what) if traffic and what in SERVED else new.backup(password).ok
+        if traffic and what in SERVED:
+            given = traffic.serves(new, what)
+        else:
+            given = wait_until(lambda: new.backup(password).ok, _BACKUP_WITHIN, 0.2)
         left += [] if given else [what]
     return left
 
