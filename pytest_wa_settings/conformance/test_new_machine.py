@@ -15,6 +15,7 @@ from pytest_wa_settings.conformance.arrange import (
     restore_accepted,
     rng_of,
     take_backup,
+    wait_until,
 )
 from pytest_wa_settings.conformance.episodes import new_machine
 from pytest_wa_settings.conformance.judgements import came, restored, settle
@@ -22,6 +23,7 @@ from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 
+_STOPS_WITHIN = 3.0
 _NEW = Need("unregistered", exclusive=True, consumes=True)
 
 
@@ -126,6 +128,7 @@ def test_a_new_machine_restores_while_the_machine_of_the_backup_is_down(wa_case:
             raise NotTested("the machine of the backup cannot be kept down")
         if not old.wait_down(wa_case.testbed.ready_timeout):
             raise NotTested("the machine of the backup was not seen down: see RESTORE-10")
+        wait_until(lambda: not old.probe().answered, _STOPS_WITHIN)  # it may answer 503 until its end
         answer = new.restore(backup.password, backup.data)
         if answer.ok or not answer.answered:
             return
