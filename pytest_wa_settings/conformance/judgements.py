@@ -202,7 +202,12 @@ def unchanged(
     if not told:
         return None
     expected = "the client is unchanged: settings, profile, health and registration as before"
-    return Finding(clause, sent, expected, _listed(told), (*answers, *after.answers[-1:]))
+    reading = after.reading_of(_differing(before.values, after.values)) or after.answers[-1:]
+    return Finding(clause, sent, expected, _listed(told), (*answers, *reading))
+
+
+def _differing(wanted: Mapping[Leaf, object], found: Mapping[Leaf, object]) -> Leaf | None:
+    return next((leaf for leaf in wanted if not agree([leaf], wanted, found)), None)
 
 
 def restored(
@@ -220,7 +225,9 @@ def restored(
         return None
     expected = f"every field reads back {where} as it did at the backup"
     sent = "settings, backup, other settings, restore, start again, read"
-    return Finding(clause, sent, expected, _listed(told), (*answers, *after.answers), example)
+    reading = after.reading_of(_differing(wanted, after.values))
+    others = (one for one in after.answers if one not in reading)
+    return Finding(clause, sent, expected, _listed(told), (*answers, *others, *reading), example)
 
 
 def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]) -> Finding | None:

@@ -45,6 +45,11 @@ class Snapshot:
         """The values of some resources only."""
         return {leaf: value for leaf, value in self.values.items() if leaf.split(":")[0] in resources}
 
+    def reading_of(self, leaf: Leaf | None) -> tuple[Answer, ...]:
+        """The answer that shows a field, or would, as evidence; none where it was not asked for."""
+        path = _READERS[leaf.split(":")[0]][0] if leaf else None
+        return tuple(answer for answer in self.answers if answer.path == path)[:1]
+
 
 def read(client: Client) -> Snapshot:
     """A reading of all that is documented and that this client shows."""

@@ -133,6 +133,7 @@ def test_what_is_not_looked_at_is_found_at_the_end_of_the_row(client: Any, path:
     with pytest.raises(FindingError) as found:
         row.finish()
     assert found.value.finding.sent == "2 calls that were refused"
+    assert found.value.finding.answers[-1].path == path
     assert found.value.finding.clause == "RESTORE-5"
 
 
