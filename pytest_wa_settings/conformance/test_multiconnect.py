@@ -118,7 +118,7 @@ def test_a_backup_is_refused_on_another_number_of_shards(wa_case: Case) -> None:
 def test_a_backup_is_refused_on_every_other_number_of_shards(wa_case: Case) -> None:
     setups = multiconnect_setups(wa_case.testbed)
     if len(setups) < 3:
-        raise NotTested("the testbed offers no third shard count")
+        raise NotTested("the testbed offers no third multiconnect setup")
     sources = [setup for setup in setups if wa_case.testbed.why_not(_source(setup)) is None]
     backups = {setup: _lease_backup(wa_case, setup) for setup in sources}
     judged = 0
@@ -155,7 +155,7 @@ def test_a_backup_restores_on_the_same_number_of_shards(wa_case: Case) -> None:
 def test_a_backup_restores_on_every_number_of_shards(wa_case: Case) -> None:
     setups = _round_setups(wa_case)[2:]
     if not setups:
-        raise NotTested("the testbed offers no third shard count")
+        raise NotTested("the testbed offers no third multiconnect setup")
     for setup in setups:
         _judge_round_trip(wa_case, setup)
 
