@@ -24,6 +24,7 @@ from pytest_wa_settings.testbed import Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 
 _STOPS_WITHIN = 3.0
+"""Seconds that a client which is down may go on answering that it is."""
 _NEW = Need("unregistered", exclusive=True, consumes=True)
 
 

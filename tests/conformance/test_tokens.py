@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +39,13 @@ def test_the_claims_of_a_token_in_three_parts_are_sent_without_an_algorithm() ->
     header, claims, signature = of(JWT)["a valid token's claims under the algorithm `none`"].split(".")
     assert (claims, signature) == (JWT.split(".")[1], "")
     assert header != JWT.split(".")[0]
+
+
+@pytest.mark.parametrize("size", range(12, 65))
+def test_a_changed_token_is_another_one_to_a_lenient_decoder_too(size: int) -> None:
+    raw = bytes(size)
+    changed = of(base64.b64encode(raw).decode())["a valid token with a character near its end changed"]
+    assert base64.b64decode(changed) != raw
 
 
 @pytest.mark.parametrize("valid", [None, "short"])

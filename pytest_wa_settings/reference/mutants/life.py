@@ -302,40 +302,41 @@ def app_goes_on_where_nothing_changes() -> None:
     wrap(Coreapp, "stops_after_restore", stops)
 
 
-@mutant("RESTORE-9")
-def new_machine_backs_up_after_a_start() -> None:
-    """A new machine gives no backup after a restore before it is started again."""
+def _restored_while_new() -> list[Coreapp]:
+    """The process's client, from the moment on that a restore made it no new machine any more."""
     restored: list[Coreapp] = []
 
     def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
         if coreapp.registration.number is None:
             restored.append(coreapp)
         clean(coreapp, opened)
+
+    wrap(Coreapp, "commit", commit)
+    return restored
+
+
+@mutant("RESTORE-9")
+def new_machine_backs_up_after_a_start() -> None:
+    """A new machine gives no backup after a restore before it is started again."""
+    restored = _restored_while_new()
 
     async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
         if coreapp in restored:
             raise not_ready("The restored state is not in use yet.")
         return str(await clean(coreapp, password))
 
-    wrap(Coreapp, "commit", commit)
     wrap(Coreapp, "backup", backup)
 
 
 @mutant("RESTORE-9")
 def new_machine_sends_after_a_start() -> None:
     """A new machine takes messages after a restore, and sends them when it is started again."""
-    restored: list[Coreapp] = []
-
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        if coreapp.registration.number is None:
-            restored.append(coreapp)
-        clean(coreapp, opened)
+    restored = _restored_while_new()
 
     def begin(clean: Any, traffic: Traffic, registration: Any) -> None:
         if not any(coreapp.traffic is traffic for coreapp in restored):
             clean(traffic, registration)
 
-    wrap(Coreapp, "commit", commit)
     wrap(Traffic, "start", begin)
 
 
