@@ -31,6 +31,8 @@ from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding
 from pytest_wa_settings.wire import Answer
 
+IN_A_ROW = 10
+"""Calls of a long row after which the client is read."""
 _UNCHANGED_WITHIN = 3.0
 """Seconds that a client may take to be as before: health may say `connecting` meanwhile."""
 _FAST = 0.05

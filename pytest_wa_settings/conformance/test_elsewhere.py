@@ -21,14 +21,12 @@ from pytest_wa_settings.conformance.bodies import incomplete
 from pytest_wa_settings.conformance.damage import damages
 from pytest_wa_settings.conformance.judgements import refused, settle, unauthorized
 from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
-from pytest_wa_settings.conformance.refusals import Refusals
+from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals
 from pytest_wa_settings.conformance.tokens import bad_tokens
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer, Token
 
-_IN_A_ROW = 10
-"""Calls after which the client is read."""
 _SOME_MISSES = 6
 _SOME_DAMAGES = 15
 """Every so manieth of them: the rest is sent to the client that all clauses are judged on."""
@@ -76,7 +74,7 @@ def _judge_refusals(case: Case, client: Client, backup: Backup, other: Backup) -
     for clause, calls in _calls(case, client, backup, other):
         refusals = Refusals(case, clause, client, registered=client.state == "registered")
         for sent, call in calls:
-            refusals.judge(f"{sent} ({client.state} client)", call, every=_IN_A_ROW)
+            refusals.judge(f"{sent} ({client.state} client)", call, every=IN_A_ROW)
         refusals.finish()
 
 

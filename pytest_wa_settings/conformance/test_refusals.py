@@ -28,13 +28,10 @@ from pytest_wa_settings.conformance.passwords import (
     near_misses,
     one_password,
 )
-from pytest_wa_settings.conformance.refusals import Refusals
+from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
-
-_IN_A_ROW = 10
-"""Calls of a long row after which the client is read."""
 
 
 def _backups(client: Client, case: Case) -> dict[str, Backup]:
@@ -65,7 +62,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         _refuse_miss(refusals, client, backups[first_name], first, f"a password of {first_name}")
         for done, (name, miss) in enumerate(affordable(wa_case, misses, refusals.seconds)):
             wa_case.progress(done, len(misses), "near misses of passwords")
-            _refuse_miss(refusals, client, backups[name], miss, f"a password of {name}", every=_IN_A_ROW)
+            _refuse_miss(refusals, client, backups[name], miss, f"a password of {name}", every=IN_A_ROW)
         for name, backup in backups.items():
             for other, second in backups.items():
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
@@ -124,7 +121,7 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
         directed = list(damages(backup.data, other.data))
         for done, damage in enumerate(affordable(wa_case, directed, refusals.seconds)):
             wa_case.progress(done, len(directed), "damage to data")
-            _refuse_damage(refusals, client, password, damage, every=_IN_A_ROW)
+            _refuse_damage(refusals, client, password, damage, every=IN_A_ROW)
         refusals.finish()
         refusals.survives_a_start(backup)
 
