@@ -10,6 +10,8 @@ from pytest_wa_settings.wire import Answer
 UP = frozenset({"connected", "connecting"})
 NEW = frozenset({"unregistered", "uninitialized"})
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{8,15}(?![0-9])")
+_LONGEST = 64
+"""Characters that a number may be written in."""
 KNOWN = UP | NEW | {"disconnected"}
 
 
@@ -84,7 +86,9 @@ def number_of(answer: Answer) -> str | None:
     number = application.get("wa_id") if isinstance(application, dict) else None
     if number is None:
         number = next(_debug_infos(body.get("support", body)), None)
-    digits = "".join(char for char in number if char in "0123456789") if isinstance(number, str) else ""
+    if not isinstance(number, str) or len(number) > _LONGEST:
+        return None
+    digits = "".join(char for char in number if char in "0123456789")
     return digits if 6 <= len(digits) <= 15 else None
 
 

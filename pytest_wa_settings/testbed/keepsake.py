@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_wa_settings import schemas
+from pytest_wa_settings.testbed.errors import Unavailable
 from pytest_wa_settings.wire import Answer
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _WEBHOOK_CA = "/v1/certificates/webhooks/ca"
 _PEM = {"Content-Type": "text/plain"}
 _READ_ONLY = frozenset({"wa_id"})
 _PROFILE = frozenset({"text", "address", "description", "email", "vertical", "websites"})
+_ROUNDS = 3
+"""How often a call is made that a client left without an answer, as it may have been started just then."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +39,31 @@ class Keepsake:
 
         A member that no documentation lists may be a counter or a time, so it is set again and not told of.
         """
-        left = []
-        for name, (path, method, members) in _RESOURCES.items():
-            before, now = self.readings.get(name), _read(client, path, members)
-            if before is None or now is None:
-                continue
-            for key, value in differing(before, now).items():
-                client.driver.request(method, path, json={key: value})
-            now = _read(client, path, members)
-            still = () if now is None else [key for key in differing(before, now) if key in _documented(name)]
-            if now is None or still:
-                left.append(f"{name} ({', '.join(sorted(still))})" if still else name)
+        left = [
+            told for name in _RESOURCES if name in self.readings for told in self._set_again(client, name)
+        ]
         return left + self._put_back_ca(client)
+
+    def _set_again(self, client: Client, name: str) -> list[str]:
+        path, method, members = _RESOURCES[name]
+        before, now = self.readings[name], _read(client, path, members)
+        for _ in range(_ROUNDS):
+            wanted = differing(before, now) if now is not None else {}
+            if not wanted:
+                break
+            answers = [client.driver.request(method, path, json={key: wanted[key]}) for key in wanted]
+            now = _read(client, path, members)
+            if all(answer.answered for answer in answers):
+                break
+        if now is None:
+            return [name]
+        still = sorted(key for key in differing(before, now) if key in _documented(name))
+        return [f"{name} ({', '.join(still)})"] if still else []
 
     def _put_back_ca(self, client: Client) -> list[str]:
         if self.has_webhook_ca is None:
             return []
-        now = client.driver.request("GET", _WEBHOOK_CA)
+        now = _asked(client, _WEBHOOK_CA)
         if self.has_webhook_ca and now.content != self.webhook_ca:
             answer = client.driver.request("POST", _WEBHOOK_CA, content=self.webhook_ca, headers=_PEM)
         elif not self.has_webhook_ca and now.ok and now.content:
@@ -69,9 +80,14 @@ def _documented(resource: str) -> frozenset[str]:
 
 
 def take_keepsake(client: Client) -> Keepsake:
-    """The client's readings now."""
+    """The client's readings now; raises Unavailable where it does not serve."""
     found = {name: _read(client, path, members) for name, (path, _, members) in _RESOURCES.items()}
-    answer = client.ask("GET", _WEBHOOK_CA)
+    answer = _asked(client, _WEBHOOK_CA)
+    if not answer.answered and not client.serves():
+        raise Unavailable(
+            f"{client.name} stopped to answer while its state before the run was read, so nothing is changed",
+            "see that it stays up",
+        )
     has = True if answer.ok and answer.content else False if answer.status == 404 else None
     readings = {name: reading for name, reading in found.items() if reading is not None}
     return Keepsake(readings, answer.content if has else None, has)
@@ -98,8 +114,18 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
     return changed
 
 
+def _asked(client: Client, path: str) -> Answer:
+    """The answer to a GET, asked again where none came and the client serves after all."""
+    answer = client.ask("GET", path)
+    for _ in range(_ROUNDS - 1):
+        if answer.answered or answer.failure_kind == "timeout" or not client.wait_serving():
+            break
+        answer = client.ask("GET", path)
+    return answer
+
+
 def _read(client: Client, path: str, members: tuple[str, ...]) -> dict[str, Any] | None:
-    answer: Answer = client.ask("GET", path)
+    answer = _asked(client, path)
     found = answer.body if answer.ok else None
     for name in members:
         # Some clients answer a profile as a list of one.

@@ -91,6 +91,12 @@ def take_safety_backup(client: Client) -> SafetyBackup:
     password = "aA1!" + secrets.token_urlsafe(24)
     client.driver.recorder.add_secret(password)
     answer = client.backup(password)
+    for _ in range(2):
+        # One that has just gone down and come back, or broke once, gets another chance.
+        if answer.ok or (answer.answered and (answer.status or 0) < 500):
+            break
+        client.wait_serving()
+        answer = client.backup(password)
     data = answer.data
     if not answer.ok or not data:
         came = answer.failure or f"status {answer.status}"

@@ -40,6 +40,7 @@ class Slot:
     broken: Unavailable | None = None
     keepsake: Keepsake | None = None
     safety: SafetyBackup | None = None
+    _unsafe: Unavailable | None = field(default=None, repr=False)
     _guarding: bool = field(default=False, repr=False)
 
     @property
@@ -64,18 +65,17 @@ class Slot:
                 self.keepsake = take_keepsake(self.client)
                 # Not only before a restore: the backup must hold the state before the first change.
                 if self.client.may_restore:
-                    self._take_safety_backup(needed=restoring)
-            elif restoring and self.safety is None:
-                self._take_safety_backup(needed=True)
+                    self._take_safety_backup()
+            if restoring and self._unsafe is not None:
+                raise self._unsafe
         finally:
             self._guarding = False
 
-    def _take_safety_backup(self, *, needed: bool) -> None:
+    def _take_safety_backup(self) -> None:
         try:
             self.safety = take_safety_backup(self.client)
-        except Unavailable:
-            if needed:
-                raise
+        except Unavailable as error:
+            self._unsafe = error
             return
         self.say(
             f"the state of {self.client.name} before the run, and its password, are in {self.safety.path}"
@@ -208,7 +208,7 @@ class Slot:
                 self._let_go_of_safety()
         except (KeyboardInterrupt, SystemExit):
             lines += self.last_words("the run was ended meanwhile")
-        self.keepsake = None
+        self.keepsake = self._unsafe = None
         return lines
 
     def _let_go_of_safety(self) -> None:

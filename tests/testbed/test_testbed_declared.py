@@ -335,6 +335,68 @@ def test_the_state_before_the_run_is_put_back(fake: Fake, declare: Declare, stat
     assert told == [f"the state of client 1 before the run, and its password, are in {file}"]
 
 
+APPLICATION = "/v1/settings/application"
+
+
+def test_a_reading_lost_before_the_first_change_is_taken_again(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    before = dict(one.settings)
+    testbed = declare(one, may_restore=False)
+    with testbed.lease(Need(exclusive=True)) as client:
+        one.scripted[f"GET {APPLICATION}"] = [None, None]
+        client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
+        assert one.settings["heartbeat_interval"] == 9
+    assert testbed.close() == []
+    assert one.settings == before
+
+
+def test_nothing_is_changed_on_a_client_that_went_down_before(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.2)
+    with testbed.lease(Need(exclusive=True)) as client:
+        one.down = True
+        with pytest.raises(Unavailable, match="so nothing is changed"):
+            client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
+        one.start()
+    assert f"PATCH {APPLICATION}" not in one.seen
+
+
+def test_a_change_lost_while_it_is_put_back_is_made_again(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    before = dict(one.settings)
+    testbed = declare(one, may_restore=False)
+    with testbed.lease(Need(exclusive=True)) as client:
+        client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
+        one.scripted[f"PATCH {APPLICATION}"] = [None]
+    assert testbed.close() == []
+    assert one.settings == before
+
+
+def test_a_safety_backup_lost_on_the_way_is_taken_again(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        one.scripted["POST /v1/settings/backup"] = [None, (500, {}, {})]
+        client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
+        assert len(safety_files(state_home)) == 1
+
+
+def test_a_backup_of_what_was_changed_already_is_no_safety_backup(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    before = dict(one.settings)
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        one.scripted["POST /v1/settings/backup"] = [(500, {}, {})] * 3
+        client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
+        assert client.backup("pass").ok
+        with pytest.raises(Unavailable, match="so nothing is restored on it"):
+            restore(client)
+    testbed.close()
+    assert (one.restored, one.settings) == ([], before)
+
+
 def test_settings_that_a_merging_restore_leaves_are_set_back(fake: Fake, declare: Declare) -> None:
     one = fake()
     one.after_restore = "blinks"

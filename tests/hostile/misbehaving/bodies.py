@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cached_property
 
 from .core import Core, Reply, Request
 from .stage import Stage, always, hostile, plain
@@ -139,20 +140,28 @@ class Scribbling(Core):
         reply = super().answer(request)
         if request.path == "/v1/users/login" or reply is None or request.path.endswith("photo"):
             return reply
-        body: object = {
-            "errors": [{"code": 1000, "title": self.text, "details": self.text, "href": self.text}]
-        }
-        status = 500
-        if request.path in ("/v1/health", "/v1/settings/application", "/v1/support") and reply.status == 200:
-            status = 200
-            body = {
+        readable = request.path in ("/v1/health", "/v1/settings/application", "/v1/support")
+        status = 200 if readable and reply.status == 200 else 500
+        return Reply(
+            status, self.contents[status], {"Content-Type": "application/json", "X-Text": "caf\udce9"}
+        )
+
+    @cached_property
+    def contents(self) -> dict[int, bytes]:
+        """The bodies, made once: they are long."""
+        bodies: dict[int, object] = {
+            200: {
                 "health": {"gateway_status": "connected", self.text: self.text},
                 "settings": {"application": {self.text: self.text, "wa_id": self.text}},
                 "support": {"debug_info": self.text},
                 "meta": {"version": self.text},
-            }
-        content = json.dumps(body, ensure_ascii=self.escaped).encode("utf-8", "surrogatepass")
-        return Reply(status, content, {"Content-Type": "application/json", "X-Text": "caf\udce9"})
+            },
+            500: {"errors": [{"code": 1000, "title": self.text, "details": self.text, "href": self.text}]},
+        }
+        return {
+            status: json.dumps(body, ensure_ascii=self.escaped).encode("utf-8", "surrogatepass")
+            for status, body in bodies.items()
+        }
 
 
 @hostile(r"BACKUP-1 fails .*HTTP 500")
