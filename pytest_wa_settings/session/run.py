@@ -113,7 +113,7 @@ class Run:
             testbed.TestbedError: the client cannot be used.
         """
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)
         if self._testbed is None:
             try:
                 self._open()

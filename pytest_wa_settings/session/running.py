@@ -75,9 +75,14 @@ class Running:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Lets the fixtures find the run, and keeps values out of tracebacks."""
+        """Lets the fixtures find the run, and has pytest write no tracebacks: `_tell` says what they would.
+
+        They may hold secrets, and writing them takes longer than a test that cannot run.
+        """
         config.stash[RUN] = self.run
         config.option.showlocals = config.option.fulltrace = False
+        if config.getoption("tbstyle", "auto") not in ("no", "line"):
+            config.option.tbstyle = "value"
 
     def pytest_sessionstart(self) -> None:
         """From here on SIGTERM closes a worker's testbed."""

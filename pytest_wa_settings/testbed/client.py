@@ -248,7 +248,7 @@ class Client(Restoring):
                 self.given_up = error
                 raise
         elif not self.serves(expect_registered or None):
-            raise self.given_up
+            raise self.given_up.again()
         self.settled()
 
     def settled(self) -> None:
@@ -271,7 +271,7 @@ class Client(Restoring):
     def restart(self) -> None:
         """Starts it again and waits until it serves; raises NotBack, at once if it is down and given up."""
         if self.given_up is not None and self.is_down():
-            raise self.given_up
+            raise self.given_up.again()
         self.start_again()
         self._serve_or_raise("the start")
 

@@ -29,6 +29,10 @@ class TestbedError(_Told):
 class Unavailable(_Told):
     """The testbed does not offer what a test needs: its clauses are *not tested*."""
 
+    def again(self) -> Unavailable:
+        """The same error to raise once more: an exception keeps the frames of every time it was raised."""
+        return type(self)(self.problem, self.remedy)
+
 
 class NotBack(Unavailable):
     """The client does not serve again after a restore, a kill or a start."""

@@ -67,7 +67,7 @@ class Slot:
                 if self.client.may_restore:
                     self._take_safety_backup()
             if restoring and self._unsafe is not None:
-                raise self._unsafe
+                raise self._unsafe.again()
         finally:
             self._guarding = False
 
@@ -99,7 +99,7 @@ class Slot:
             client.given_up = self.broken = None
             return
         if self.broken is not None:
-            raise self.broken
+            raise self.broken.again()
         lost = self._has_lost_its_number()
         if not lost and client.wait_serving(min(_A_MOMENT, client.testbed.ready_timeout), wanted):
             return
@@ -107,7 +107,7 @@ class Slot:
         if self._helped(wanted, lost) or client.wait_serving(None, wanted):
             return
         self.broken = self._why_broken(wanted)
-        raise self.broken
+        raise self.broken.again()
 
     def _why_broken(self, wanted: bool) -> Unavailable:
         client, why = self.client, self.client.given_up
@@ -177,7 +177,7 @@ class Slot:
             except Unavailable as error:
                 self.broken = error
         if self.broken is not None:
-            raise self.broken
+            raise self.broken.again()
 
     # at the end
 
