@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-AT_A_TIME = 4
+AT_A_TIME = 2
 LOST = 240.0
 
 
