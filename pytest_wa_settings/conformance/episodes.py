@@ -52,7 +52,7 @@ def once(case: Case, name: str, make: Callable[[], Record]) -> Record:
     if isinstance(record, NotTested):
         raise NotTested(record.reason)
     if isinstance(record, Unavailable):
-        raise record
+        raise record.again()
     return record  # type: ignore[return-value]
 
 
@@ -249,9 +249,9 @@ def _new_machine(case: Case) -> NewMachine:
             record.restarted = _once_more(new)
             return record
         record.after = read(new)
-        served = [("a backup", new.backup(backup.password).ok)]
-        if phones:
+        if phones:  # before the backup, which has no business with codes
             phones.look_after(restores=int(gives_new_code(new.version) is not False))
+        served = [("a backup", new.backup(backup.password).ok)]
         if traffic:
             served += traffic.on_the_new_machine(new).items()
         if user:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import a_password, rng_of, take_backup
+from pytest_wa_settings.conformance.arrange import a_password, multiconnect_setups, rng_of, take_backup
 from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, WRONG_TYPES
+from pytest_wa_settings.conformance.episodes import once
 from pytest_wa_settings.conformance.judgements import (
     callers_mistake,
     enveloped,
@@ -37,7 +39,7 @@ class Mistake:
 
 
 def mistakes(case: Case, client: Client) -> Iterator[Mistake]:
-    """Refusals of backup and, where restores are in the profile, of restore: one cause at a time."""
+    """Refusals of backup and, where restores are judged, of restore, one cause at a time: on one client."""
     password = a_password(rng_of(case))
     backup = take_backup(client, password)
     path = "/v1/settings/backup"
@@ -48,7 +50,10 @@ def mistakes(case: Case, client: Client) -> Iterator[Mistake]:
     yield Mistake("backup without password", client.ask("POST", path, json={}), (1008,))
     for name, value in WRONG_TYPES:
         yield Mistake(f"backup with {name} as password", client.backup(value), _type_codes(value))
-    if case.testbed.profile == "backup" or not client.may_restore:
+    user = _user_token(client)
+    if user is not None:
+        yield Mistake("backup with a non-admin account's token", client.backup(password, token=user))
+    if not _may_restore(case, client):
         return
     restore, data = "/v1/settings/restore", backup.data
     yield Mistake("restore without a token", client.restore(password, data, token=NO_TOKEN), (1005,))
@@ -56,8 +61,42 @@ def mistakes(case: Case, client: Client) -> Iterator[Mistake]:
     yield Mistake("restore without data", client.ask("POST", restore, json={"password": password}), (1008,))
     for name, value in WRONG_TYPES:
         yield Mistake(f"restore with {name} as data", client.restore(password, value), _type_codes(value))
+    if user is not None:
+        answer = client.restore(password, data, token=user)
+        yield Mistake("restore with a non-admin account's token", answer)
     yield Mistake("restore with a wrong password", client.restore(password[::-1], data))
     yield Mistake("restore of damaged data", client.restore(password, data[: len(data) // 2]))
+    yield Mistake("restore of a text that is no backup", client.restore(password, "this is no backup"))
+
+
+def elsewhere(case: Case) -> Iterator[Mistake]:
+    """Refusals that take an unregistered client or two set-ups, as far as the testbed offers them."""
+    password = a_password(rng_of(case))
+    with suppress(Unavailable), case.testbed.lease(Need("unregistered")) as new:
+        yield Mistake("backup on an unregistered client", new.backup(password), (1011,), callers=False)
+    for shards, multiconnect in multiconnect_setups(case.testbed)[:1]:
+        needs = (Need(), Need(shards=shards, multiconnect=multiconnect))
+        for source, target, told in (
+            (*needs, f"restore of a single instance's backup on {shards} shards"),
+            (*needs[::-1], f"restore of a backup from {shards} shards on a single instance"),
+        ):
+            with suppress(Unavailable, NotTested):
+                with case.testbed.lease(source) as client:
+                    backup = take_backup(client, password)
+                with case.testbed.lease(target) as client:
+                    if _may_restore(case, client):
+                        yield Mistake(told, client.restore(password, backup.data))
+
+
+def _may_restore(case: Case, client: Client) -> bool:
+    return case.testbed.profile != "backup" and client.may_restore
+
+
+def _user_token(client: Client) -> str | None:
+    try:
+        return client.user_token()
+    except Unavailable:
+        return None
 
 
 def _type_codes(value: object) -> tuple[int, ...]:
@@ -65,8 +104,14 @@ def _type_codes(value: object) -> tuple[int, ...]:
 
 
 def _refusals(case: Case) -> list[Mistake]:
+    """What was refused, sent once for all clauses that judge it."""
+    return [one for one in once(case, "mistakes", lambda: _sent(case)) if _is_refusal(one.answer)]
+
+
+def _sent(case: Case) -> list[Mistake]:
     with case.testbed.lease(Need()) as client:
-        return [mistake for mistake in mistakes(case, client) if _is_refusal(mistake.answer)]
+        found = list(mistakes(case, client))
+    return [*found, *elsewhere(case)]
 
 
 def _is_refusal(answer: Answer) -> bool:
@@ -92,19 +137,15 @@ def test_a_refusal_for_the_callers_mistake_is_a_4xx(wa_case: Case) -> None:
     if not found:
         raise NotTested("the client refused nothing, so there is no refusal to judge")
     for mistake in found:
-        settle(callers_mistake(mistake.answer, mistake.sent))
+        if mistake.callers:
+            settle(callers_mistake(mistake.answer, mistake.sent))
 
 
 @pytest.mark.wa_clause("ERROR-3")
 def test_the_code_fits_the_cause(wa_case: Case) -> None:
     found = [mistake for mistake in _refusals(wa_case) if mistake.codes]
-    try:
-        with wa_case.testbed.lease(Need("unregistered")) as client:
-            answer = client.backup(a_password(rng_of(wa_case)))
-            if _is_refusal(answer):
-                found.append(Mistake("backup on an unregistered client", answer, (1011,), callers=False))
-    except Unavailable:
-        wa_case.remark("the code of an unregistered client's refusal was not judged: there is no such client")
+    if all(mistake.callers for mistake in found):
+        wa_case.remark("the code of an unregistered client's refusal was not judged: none was seen")
     if not any(mistake.answer.codes for mistake in found):
         raise NotTested("no refusal carries a code: see ERROR-1")
     for mistake in found:

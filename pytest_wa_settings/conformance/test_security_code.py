@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
+    Backup,
     a_password,
     can_spare_restores,
     come_back,
+    multiconnect_setups,
     restore_accepted,
     rng_of,
     take_backup,
@@ -146,20 +152,38 @@ def test_a_refused_restore_and_a_backup_leave_the_code(wa_case: Case) -> None:
         sent, answer = "backup", backup.answer
         phones.after = phones.look()
         _same_codes(phones, sent, answer)
-        wrong = (
-            ("wrong password", backup.password[::-1], backup.data),
-            ("damaged data", backup.password, backup.data[: len(backup.data) // 2]),
-        )
-        for name, password, data in wrong if client.may_restore else ():
-            answer = client.restore(password, data)
+        for name, call in _refused_calls(wa_case, client, backup):
+            answer = call()
             if answer.ok:
                 come_back(client)
-                raise NotTested(f"a restore with {name} was accepted: see RESTORE-5 or RESTORE-6")
+                raise NotTested(f"{name} was accepted, which another clause judges")
             phones.after = phones.look()
-            _same_codes(phones, f"a restore refused for {name}", answer)
-            sent += f", a restore refused for {name}"
+            _same_codes(phones, name, answer)
+            sent += f", {name}"
         phones.look_after(restores=0)  # a notice may take a moment
         _same_codes(phones, sent, answer)
+
+
+def _refused_calls(case: Case, client: Client, backup: Backup) -> Iterator[tuple[str, Callable[[], Answer]]]:
+    """Calls of each kind that a client refuses."""
+    password, data = backup.password, backup.data
+    yield "backup without password", partial(client.ask, "POST", "/v1/settings/backup", json={})
+    user = None
+    with suppress(Unavailable):
+        user = client.user_token()
+        yield "backup with a non-admin account's token", partial(client.backup, password, token=user)
+    if not client.may_restore:
+        return
+    if user is not None:
+        call = partial(client.restore, password, data, token=user)
+        yield "restore with a non-admin account's token", call
+    yield "restore with a wrong password", partial(client.restore, password[::-1], data)
+    yield "restore of damaged data", partial(client.restore, password, data[: len(data) // 2])
+    for shards, multiconnect in multiconnect_setups(case.testbed)[:1]:
+        with suppress(Unavailable, NotTested):
+            with case.testbed.lease(Need(shards=shards, multiconnect=multiconnect)) as many:
+                other = take_backup(many, password)
+            yield f"restore of a backup from {shards} shards", partial(client.restore, password, other.data)
 
 
 def _same_codes(phones: Phones, sent: str, answer: Answer) -> None:
