@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
@@ -28,16 +29,24 @@ def incomplete(password: str, data: str) -> Iterator[tuple[str, dict[str, object
     yield "with data under `settings` only", {"password": password, "settings": {"data": data}}
 
 
-NOT_OBJECTS: tuple[tuple[str, bytes], ...] = (
-    ("an empty body", b""),
-    ("a list", b'["password"]'),
-    ("a string", b'"password"'),
-    ("a number", b"17"),
-    ("null", b"null"),
-    ("an object cut short", b'{"password": "wa-sett'),
-    ("an object with more behind it", b'{"password": "aA1!wa-settings-0000"} and more'),
-    ("no JSON at all", b"password=aA1!in-a-form"),
-)
+def not_objects(members: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    """Bodies that are no JSON object, though each holds what a good request does, if it holds anything."""
+    whole = json.dumps(members).encode()
+    return (
+        ("an empty body", b""),
+        ("a list of the values", json.dumps(list(members.values())).encode()),
+        ("a list of one object", b"[" + whole + b"]"),
+        ("an object in a string", json.dumps(whole.decode()).encode()),
+        ("a number", b"17"),
+        ("null", b"null"),
+        ("an object without its end", whole[:-1]),
+        ("an object cut short", whole[: len(whole) // 2]),
+        ("an object with more behind it", whole + b" and more"),
+        ("a form", urlencode(members).encode()),
+    )
+
+
+NOT_OBJECTS = not_objects({"password": "aA1!wa-settings-0000"})
 
 # An alphabet is always given: for text without one Hypothesis tries out every character, once a run.
 _CHARACTERS = st.characters(exclude_categories=["Cs"])

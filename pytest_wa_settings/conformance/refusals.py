@@ -28,7 +28,7 @@ from pytest_wa_settings.conformance.judgements import (
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, gateway_statuses, look, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding
+from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 IN_A_ROW = 10
@@ -79,7 +79,9 @@ class Refusals:
         self._registered = registered
         # Also after a reading that planting made: a client may take a moment to show all of what it took.
         self._before = read(client)
-        if self._before.seconds >= _FAST:
+        if not self._before.serving and not client.wait_serving():
+            raise NotTested("the client does not serve any more after what was arranged: see ROBUST-1")
+        if self._before.seconds >= _FAST or not self._before.serving:
             self._before = read(client)  # the first one may have held a login and a handshake
         self._each = self._before.seconds < _FAST
         self._unanswered = 0

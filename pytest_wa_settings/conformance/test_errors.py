@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_wa_settings.conformance.arrange import a_password, multiconnect_setups, rng_of, take_backup
-from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, WRONG_TYPES
+from pytest_wa_settings.conformance.bodies import WRONG_TYPES, not_objects
 from pytest_wa_settings.conformance.episodes import once
 from pytest_wa_settings.conformance.judgements import (
     callers_mistake,
@@ -155,14 +155,13 @@ def test_the_code_fits_the_cause(wa_case: Case) -> None:
 @pytest.mark.wa_clause("ERROR-4")
 def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need()) as client:
-        take_backup(client, a_password(rng_of(wa_case)))
+        password = a_password(rng_of(wa_case))
+        good = {"backup": {"password": password}}
+        backup = take_backup(client, password)
+        if _may_restore(wa_case, client):
+            good["restore"] = {"password": password, "data": backup.data}
         headers = {"Content-Type": "application/json"}
-        paths = (
-            ["backup"]
-            if wa_case.testbed.profile == "backup" or not client.may_restore
-            else ["backup", "restore"]
-        )
-        for path in paths:
-            for name, content in NOT_OBJECTS:
+        for path, members in good.items():
+            for name, content in not_objects(members):
                 answer = client.ask("POST", f"/v1/settings/{path}", content=content, headers=headers)
                 settle(refused("ERROR-4", f"{path} with {name} as body", answer))

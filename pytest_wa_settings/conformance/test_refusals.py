@@ -183,8 +183,15 @@ def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
         ]
         for name, value in wrapped:
             refusals.judge(f"restore with {name}", partial(client.restore, value, backup.data))
-        refusals.judge(
-            "restore with the right data in a list", lambda: client.restore(backup.password, [backup.data])
-        )
+        for name, value in (
+            ("the right data in a list", [backup.data]),
+            ("the right data's object", {"data": backup.data}),
+        ):
+            refusals.judge(f"restore with {name}", partial(client.restore, backup.password, value))
+        digits = str(rng_of(wa_case).randrange(10**11, 10**12))
+        of_digits = client.backup(digits)
+        if of_digits.ok and of_digits.data:
+            call = partial(client.restore, int(digits), of_digits.data)
+            refusals.judge("restore with a password of digits as a number", call)
         refusals.survives_a_start(backup)
         refusals.finish(backup)

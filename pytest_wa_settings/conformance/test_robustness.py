@@ -35,18 +35,23 @@ from pytest_wa_settings.verdicts import Case, Finding, NotTested
 
 _JSON = {"Content-Type": "application/json"}
 _DEEP = b'{"password": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+_MANY = b"{" + b", ".join(b'"member_%d": %d' % (at, at) for at in range(200)) + b"}"
+_MULTIPART = b'--wa\r\nContent-Disposition: form-data; name="password"\r\n\r\naA1!in-a-part\r\n--wa--\r\n'
 _DIRECTED: tuple[tuple[str, bytes, dict[str, str]], ...] = (
     ("nested lists, 5,000 deep", _DEEP, _JSON),
     ("a member said twice", b'{"password": "aA1!wa-settings-one", "password": 7}', _JSON),
     ("a password of a million characters", b'{"password": "' + b"x" * 1_000_000 + b'"}', _JSON),
     ("bytes that are no UTF-8", b'{"password": "\xff\xfe\xfa"}', _JSON),
+    ("a NUL in the password", b'{"password": "aA1!wa\\u0000settings-0000"}', _JSON),
     ("half a surrogate pair as password", b'{"password": "\\ud800"}', _JSON),
     ("a number beyond a double", b'{"password": 1e999}', _JSON),
     ("NaN", b'{"password": NaN}', _JSON),
     ("an integer of 5,000 digits", b'{"password": ' + b"9" * 5000 + b"}", _JSON),
+    ("200 members that nobody knows", _MANY, _JSON),
     ("a body that is called XML", b'{"password": 7}', {"Content-Type": "application/xml"}),
     ("a body without a content type", b'{"password": 7}', {}),
     ("a form", b"password=aA1!in-a-form", {"Content-Type": "application/x-www-form-urlencoded"}),
+    ("a form in parts", _MULTIPART, {"Content-Type": "multipart/form-data; boundary=wa"}),
     (
         "a charset that nobody knows",
         b'{"password": 7}',
@@ -167,8 +172,19 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
             for leaf, value in backup.at.values.items()
             if isinstance(value, str) and len(value) >= 12 and leaf != "photo:digest"
         }
-        wrong = a_password(rng)
-        needles = {"the password": secret, "the wrong password": wrong, **settings}
+        wrong, long = a_password(rng), a_password(rng, 300)
+        needles = {
+            f"{part}{told}": text
+            for told, whole_text in (("the password", secret), ("the wrong password", wrong))
+            for part, text in (
+                ("", whole_text),
+                ("half of ", whole_text[: len(whole_text) // 2]),
+                ("the end of ", whole_text[len(whole_text) // 2 :]),
+            )
+        }
+        for text in needles.values():
+            client.driver.recorder.add_volatile_secret(text)
+        needles |= {"the long password": long, **settings}
         path = "/v1/settings/backup"
         calls = [
             ("backup with the password in a list", client.backup([secret])),
@@ -179,6 +195,7 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
                 client.ask("POST", path, content=f'{{"password": "{secret}'.encode(), headers=_JSON),
             ),
             ("backup with an invalid token", client.backup(secret, token="made-up-token-0000")),
+            ("backup with a password of 300 characters", client.backup(long)),
         ]
         if wa_case.testbed.profile != "backup" and client.may_restore:
             calls += [

@@ -75,9 +75,15 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
 
 
 def _lost_within(case: Case, version: str, backup: Backup, planted: dict[Leaf, object]) -> set[Leaf]:
-    """The control: what this backup loses on a new machine of its own version as well."""
+    """The control: what this backup loses on a new machine of its own version as well.
+
+    Where there is no such machine: what the restore on the existing app loses.
+    """
     need = Need("unregistered", exclusive=True, consumes=True, version=version)
-    with case.testbed.lease(replace(need, peer=version != case.testbed.pinned_version)) as machine:
+    need = replace(need, peer=version != case.testbed.pinned_version)
+    if case.testbed.why_not(need) is not None:
+        return _lost_anyway(case)
+    with case.testbed.lease(need) as machine:
         restore_accepted(machine, backup, "RESTORE-9")
         come_back(machine, see="RESTORE-9")
         found = read(machine).values

@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import Refusal
+from pytest_wa_settings.reference.http import Call, Reply
+from pytest_wa_settings.reference.mutants.tools import Handle
 from pytest_wa_settings.reference.network import Account, Contact, Network, timestamp
 from pytest_wa_settings.reference.options import Options
 from pytest_wa_settings.reference.registration import new_identity
@@ -218,6 +221,35 @@ def code_new_after_a_backup() -> None:
         return data
 
     wrap(Coreapp, "backup", backup)
+
+
+@mutant("CODE-3")
+def code_new_after_another_setup() -> None:
+    """The new identity is made before it is seen that the backup is from another set-up."""
+
+    async def restore(clean: Any, coreapp: Coreapp, password: str, data: str) -> None:
+        try:
+            await clean(coreapp, password, data)
+        except Refusal as refusal:
+            if "setup" in refusal.details:
+                await _new_code(coreapp)
+            raise
+
+    wrap(Coreapp, "restore", restore)
+
+
+@mutant("CODE-3")
+def code_new_after_a_refused_backup() -> None:
+    """A new identity is made for the backup, before its password is looked at."""
+
+    async def backup(clean: Handle, backups: Backups, call: Call) -> Reply:
+        try:
+            return await clean(backups, call)
+        except Refusal:
+            await _new_code(backups.coreapp)
+            raise
+
+    wrap(Backups, "backup", backup)
 
 
 @mutant("CODE-4")

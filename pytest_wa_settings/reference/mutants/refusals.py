@@ -59,6 +59,18 @@ def refusals_in_html() -> None:
     )
 
 
+@mutant("ERROR-1")
+def denied_role_without_envelope() -> None:
+    """An account without administrator's rights is turned away before errors are written as errors."""
+    wrap(
+        Responder,
+        "failure",
+        lambda clean, responder, refusal: (
+            {"message": refusal.title} if refusal.status == 403 else clean(responder, refusal)
+        ),
+    )
+
+
 # Statuses.
 
 
@@ -75,6 +87,12 @@ def _as_500(is_meant: Callable[[Refusal], bool]) -> None:
 def wrong_password_answers_500() -> None:
     """A wrong password or damaged data ends in an exception, and so in 500."""
     _as_500(lambda refusal: "does not open" in refusal.details)
+
+
+@mutant("ERROR-2")
+def another_setup_answers_500() -> None:
+    """A backup from another set-up ends in an exception, and so in 500."""
+    _as_500(lambda refusal: "setup" in refusal.details)
 
 
 @mutant("ERROR-2", also={"ROBUST-1": "a request without its parameters is one of the odd ones"})
@@ -154,6 +172,18 @@ def list_body_accepted() -> None:
 
 
 @mutant("ERROR-4")
+def list_of_one_object_accepted() -> None:
+    """A list of one object is taken for the object."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        found = _json(body)
+        good = isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict)
+        return found[0] if good else None
+
+    _body(read)
+
+
+@mutant("ERROR-4")
 def cut_json_accepted() -> None:
     """JSON that was cut short is completed."""
 
@@ -184,6 +214,12 @@ def _echo_on_failure(shown: Callable[[Coreapp, str], str]) -> None:
 def wrong_password_echoed() -> None:
     """The refusal of a wrong password says which password was wrong."""
     _echo_on_failure(lambda coreapp, password: f"The password {password} does not open the backup.")
+
+
+@mutant("ROBUST-4")
+def half_the_wrong_password_echoed() -> None:
+    """The refusal of a wrong password shows its first half, so that one sees which it was."""
+    _echo_on_failure(lambda coreapp, password: f"{password[: len(password) // 2]}*** does not open it.")
 
 
 @mutant("ROBUST-4")

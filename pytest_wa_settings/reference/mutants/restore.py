@@ -141,6 +141,32 @@ def restore_takes_lists_of_one() -> None:
 
 
 @mutant("RESTORE-15")
+def restore_takes_a_number_for_its_digits() -> None:
+    """A password of digits may come as a number, as a loosely typed language has it."""
+
+    def act(backups: Backups, body: dict[str, Any]) -> dict[str, Any] | None:
+        password, data = body.get("password"), body.get("data")
+        if isinstance(password, bool) or not isinstance(password, int) or not isinstance(data, str):
+            return None
+        return {**body, "password": str(password)} if password.bit_length() <= 64 else None
+
+    _instead(act)
+
+
+@mutant("RESTORE-15")
+def restore_takes_the_object_around_data() -> None:
+    """Data may be the `settings` object that backup answers."""
+
+    def act(backups: Backups, body: dict[str, Any]) -> dict[str, Any] | None:
+        data = body.get("data")
+        inner = data.get("data") if isinstance(data, dict) else None
+        good = isinstance(inner, str) and isinstance(body.get("password"), str)
+        return {**body, "data": inner} if good else None
+
+    _instead(act)
+
+
+@mutant("RESTORE-15")
 def restore_of_null_is_nothing_to_do() -> None:
     """Data of `null` is nothing to restore, and so a success."""
     _instead(lambda backups, body: {} if "data" in body and body["data"] is None else None)

@@ -67,6 +67,12 @@ def huge_password_ends_the_process() -> None:
 
 
 @mutant("ROBUST-1")
+def many_members_answer_500() -> None:
+    """A body of more members than a table has columns ends in an exception, and so in 500."""
+    _faulty(lambda call: call.body.count(b"member_") > 100)
+
+
+@mutant("ROBUST-1")
 def nan_hangs() -> None:
     """A body with NaN is never answered."""
 
