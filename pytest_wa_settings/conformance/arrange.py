@@ -10,7 +10,16 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_wa_settings.conformance.fields import BY_LEAF, FIELDS, Field, Leaf, another_value, longest_value
+from pytest_wa_settings.conformance.fields import (
+    BY_LEAF,
+    FIELDS,
+    Field,
+    Leaf,
+    another_value,
+    canary,
+    edge_values,
+    longest_value,
+)
 from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves, same_value
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
 from pytest_wa_settings.testbed import Client, NotBack, Setup, Testbed, Unavailable
@@ -65,6 +74,18 @@ def take_backup(client: Client, password: str, *, at: Snapshot | None = None) ->
 def multiconnect_setups(testbed: Testbed) -> list[Setup]:
     """The multiconnect setups of two shards and more, fewest shards first (one shard is left open)."""
     return sorted(setup for setup in testbed.shard_setups if setup[1] and setup[0] > 1)
+
+
+def another_setup(client: Client) -> Setup | None:
+    """A set-up that refuses this client's backups, and is refused by it (SHARD-2 to SHARD-4); None if there
+    is none. Multiconnect of one shard is left open, so it is never one of the two.
+    """
+    others = multiconnect_setups(client.testbed)
+    if (1, False) in client.testbed.shard_setups:
+        others.append((1, False))
+    if client.setup == (1, True):
+        return None
+    return next((setup for setup in others if setup != client.setup), None)
 
 
 def changeable(snapshot: Snapshot, *resources: str) -> list[Field]:
@@ -200,6 +221,23 @@ def plant_longest_values(client: Client, rng: random.Random) -> None:
     if client.may_change:
         profile = [one for one in FIELDS if one.resource != "application" and _may_be_set(client, one)]
         plant(client, {one.leaf: longest_value(one, rng) for one in profile})
+
+
+def plant_edge_values(client: Client, rng: random.Random, *, low: bool) -> Snapshot:
+    """Gives every setting the value at one end of its range, and texts blanks at their ends; a reading."""
+    before = read(client)
+    if not client.may_change:
+        return before
+    resources = ("application", "about", "business")
+    wanted = {
+        one.leaf: f"  {canary(rng)}  \u00e9 {canary(rng)}  "
+        if one.kind == "text" and not one.choices
+        else edge_values(one, low=low)
+        for one in changeable(before, *resources)
+    }
+    taken = plant(client, wanted)
+    until_shown(client, {leaf: wanted[leaf] for leaf in taken}, before)
+    return read(client)
 
 
 def picture(rng: random.Random) -> bytes:

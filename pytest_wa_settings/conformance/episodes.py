@@ -62,7 +62,8 @@ class ExistingApp:
 
     Attributes:
         earlier: the reading at a first backup, under the same password.
-        middle: the reading at a second one, where all had changed since; then only nested settings did.
+        second: a second one, where all had changed since; then only nested settings did.
+        kept: the reading just after it.
         backup: the one that was restored; its `at` is the reading that must come back.
         before: the reading just before the restore, other in every field.
         went_down: whether it was seen down; None where something brings it back by itself.
@@ -75,7 +76,8 @@ class ExistingApp:
 
     client: Client
     earlier: Snapshot
-    middle: Snapshot
+    second: Backup
+    kept: Snapshot
     backup: Backup
     before: Snapshot
     answer: Answer
@@ -106,8 +108,9 @@ def _existing_app(case: Case) -> ExistingApp:
         earlier = plant_other_values(client, rng, *ALL)  # else a default might be taken for it
         take_backup(client, password, at=earlier)
         middle = plant_other_values(client, rng, *ALL, now=earlier)
-        take_backup(client, password, at=middle)
-        at = _change_nested(client, rng, middle)
+        second = take_backup(client, password, at=middle)
+        kept = read(client)
+        at = _change_nested(client, rng, kept)
         backup = take_backup(client, password, at=at)
         before = plant_other_values(client, rng, *ALL, now=at)
         sends = _sends(case, client, rng)
@@ -117,7 +120,7 @@ def _existing_app(case: Case) -> ExistingApp:
         if phones:
             phones.look_before()
         answer = restore_accepted(client, backup, "RESTORE-8")
-        record = ExistingApp(client, earlier, middle, backup, before, answer, phones)
+        record = ExistingApp(client, earlier, second, kept, backup, before, answer, phones)
         _watch_the_stop(client, record)
         try:
             client.come_back(expect_registered=True)
@@ -224,7 +227,7 @@ def _new_machine(case: Case) -> NewMachine:
                 "the suite may not restore on the new machine", "add may_restore = true to its entry"
             )
         phones = Phones.of(case, old)
-        user = _make_user(old, rng)
+        user = make_user(old, rng)
         earlier = plant_other_values(old, rng, *ALL)
         at = plant_other_values(old, rng, *ALL, now=earlier)
         traffic = Traffic.of(case, old, rng)
@@ -279,8 +282,8 @@ def _not_served(new: Client, traffic: Traffic | None, password: str, asked: Sequ
     return left
 
 
-def _make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
-    """A user on the old machine alone, with a token; None where the suite cannot make one."""
+def make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
+    """A user on this client alone, with a password and a token; None where the suite cannot make one."""
     name, password = f"wa{rng.getrandbits(32):08x}", a_password(rng)
     if not client.may_change or not client.driver.create_user(name, password).ok:
         return None
@@ -297,4 +300,4 @@ def login_token(answer: Answer) -> str | None:
     return token if answer.ok and isinstance(token, str) else None
 
 
-__all__ = ["ExistingApp", "NewMachine", "existing_app", "login_token", "new_machine", "once"]
+__all__ = ["ExistingApp", "NewMachine", "existing_app", "login_token", "make_user", "new_machine", "once"]

@@ -12,6 +12,7 @@ from pytest_wa_settings.conformance.arrange import (
     backup_between_changes,
     can_spare_restores,
     plant,
+    plant_edge_values,
     restore_and_read,
     rng_of,
     take_backup,
@@ -19,7 +20,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES
 from pytest_wa_settings.conformance.draws import for_all, how_many
-from pytest_wa_settings.conformance.episodes import existing_app, new_machine
+from pytest_wa_settings.conformance.episodes import existing_app, make_user, new_machine
 from pytest_wa_settings.conformance.fields import FIELDS, Leaf, needle
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
@@ -30,6 +31,7 @@ from pytest_wa_settings.conformance.judgements import (
     sealed,
     settle,
     stale,
+    unchanged,
 )
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.refusals import Refusals, read_unchanged
@@ -240,7 +242,7 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
     changed = changed_leaves(at, record.earlier.values)
     if not changed:
         raise NotTested("no application setting could be changed, so states cannot be told apart")
-    for which, earlier in (("first", record.earlier.values), ("second", record.middle.values)):
+    for which, earlier in (("first", record.earlier.values), ("second", record.second.at.values)):
         found = stale(at, before, after, earlier)
         if which == "first" and agree(changed, earlier, after):
             found = changed
@@ -271,10 +273,32 @@ def test_a_backup_after_a_restore_holds_the_state_at_its_call(wa_case: Case) -> 
 
 @pytest.mark.wa_clause("BACKUP-10")
 def test_a_backup_changes_nothing(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        before = read(client)
-        backup = take_backup(client, a_password(rng_of(wa_case)), at=before)
-        read_unchanged("BACKUP-10", "backup", client, before, (backup.answer,))
+        user = make_user(client, rng)
+        for low in (False, True):
+            before = plant_edge_values(client, rng, low=low)
+            answers = tuple(take_backup(client, a_password(rng), at=before).answer for _ in range(2))
+            read_unchanged("BACKUP-10", "two backups", client, before, answers)
+        if user is not None:
+            _user_is_left(client, answers, *user)
+
+
+def _user_is_left(
+    client: Client, answers: tuple[Answer, ...], name: str, password: str, token: str | None
+) -> None:
+    calls = [("the token", client.driver.logout(token))] if token else []
+    for what, answer in (*calls, ("the login", client.driver.login(name, password, remember=False))):
+        if answer.status == 401:
+            expected = "a user who was there before is there still"
+            observed = f"{what} of that user is refused: {came(answer)}"
+            settle(Finding("BACKUP-10", "backups", expected, observed, (*answers, answer)))
+
+
+@pytest.mark.wa_clause("BACKUP-10", uses_up="restores", widens=True)
+def test_a_backup_of_changed_values_leaves_them(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    settle(unchanged("BACKUP-10", "backup", record.second.at, record.kept, (record.second.answer,)))
 
 
 @pytest.mark.wa_clause("BACKUP-11")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import pytest
@@ -53,7 +53,7 @@ def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) ->
             settle(refused("BACKUP-2", sent, answer))
 
 
-@pytest.mark.wa_clause("ACCESS-1", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
+@pytest.mark.wa_clause("ACCESS-1", "ACCESS-2", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
 @pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
 def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Case) -> None:
     setups = multiconnect_setups(wa_case.testbed)
@@ -66,6 +66,9 @@ def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Ca
         for name, token in bad_tokens(client, rng):
             answer = client.backup(other.password, token=token)
             settle(unauthorized("ACCESS-1", f"backup with {name} (multiconnect)", answer))
+        with suppress(Unavailable):  # _judge_refusals says so
+            answer = client.backup(other.password, token=client.user_token())
+            settle(refused("ACCESS-2", "backup with a non-admin account's token (multiconnect)", answer))
         _judge_refusals(wa_case, client, backup_between_changes(client, rng, a_password(rng)), other)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import a_password, multiconnect_setups, rng_of, take_backup
+from pytest_wa_settings.conformance.arrange import a_password, another_setup, rng_of, take_backup
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES, not_objects
 from pytest_wa_settings.conformance.episodes import once
 from pytest_wa_settings.conformance.judgements import (
@@ -74,18 +74,17 @@ def elsewhere(case: Case) -> Iterator[Mistake]:
     password = a_password(rng_of(case))
     with suppress(Unavailable), case.testbed.lease(Need("unregistered")) as new:
         yield Mistake("backup on an unregistered client", new.backup(password), (1011,), callers=False)
-    for shards, multiconnect in multiconnect_setups(case.testbed)[:1]:
-        needs = (Need(), Need(shards=shards, multiconnect=multiconnect))
-        for source, target, told in (
-            (*needs, f"restore of a single instance's backup on {shards} shards"),
-            (*needs[::-1], f"restore of a backup from {shards} shards on a single instance"),
-        ):
-            with suppress(Unavailable, NotTested):
-                with case.testbed.lease(source) as client:
-                    backup = take_backup(client, password)
-                with case.testbed.lease(target) as client:
-                    if _may_restore(case, client):
-                        yield Mistake(told, client.restore(password, backup.data))
+    with suppress(Unavailable, NotTested), ExitStack() as leases:
+        client = leases.enter_context(case.testbed.lease(Need()))
+        setup = another_setup(client)
+        if setup is None:
+            return
+        need = Need(shards=setup[0], multiconnect=setup[1])
+        other = leases.enter_context(case.testbed.lease(need))
+        for source, target in ((client, other), (other, client)):
+            if _may_restore(case, target):
+                answer = target.restore(password, take_backup(source, password).data)
+                yield Mistake("restore of a backup from another set-up", answer)
 
 
 def _may_restore(case: Case, client: Client) -> bool:

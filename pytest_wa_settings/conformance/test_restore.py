@@ -80,7 +80,7 @@ def _not_stale(record: ExistingApp, after: Snapshot) -> None:
     """What came back from before the backup's last changes is BACKUP-9's."""
     at, before = record.backup.at.values, record.before.values
     not_an_earlier_state(record.backup.at, after, record.earlier)
-    if any(stale(at, before, after.values, one.values) for one in (record.earlier, record.middle)):
+    if any(stale(at, before, after.values, one.values) for one in (record.earlier, record.second.at)):
         raise NotTested("fields of an earlier moment came back: see BACKUP-9")
 
 

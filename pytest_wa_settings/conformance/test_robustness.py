@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
+    another_setup,
     change_values,
     changeable,
     come_back,
@@ -30,8 +33,9 @@ from pytest_wa_settings.conformance.judgements import (
     settle,
     whole,
 )
-from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.wire import Answer
 
 _JSON = {"Content-Type": "application/json"}
 _DEEP = b'{"password": ' + b"[" * 5000 + b"]" * 5000 + b"}"
@@ -204,5 +208,16 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
                 ("restore with data in a list", client.restore(secret, [backup.data])),
                 ("restore with the password in a list", client.restore([secret], backup.data)),
             ]
+            calls += _on_another_setup(wa_case, client, backup)
         for sent, answer in calls:
             settle(not_echoed(answer, sent, needles))
+
+
+def _on_another_setup(case: Case, client: Client, backup: Backup) -> Iterator[tuple[str, Answer]]:
+    """The backup restored where it does not fit: its settings are at hand there."""
+    setup = another_setup(client)
+    if setup is None:
+        return
+    with suppress(Unavailable), case.testbed.lease(Need(shards=setup[0], multiconnect=setup[1])) as other:
+        if other.may_restore:
+            yield "restore on another set-up", other.restore(backup.password, backup.data)

@@ -22,6 +22,8 @@ def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, str | 
         "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyIjoiYWRtaW4iLCJyb2xlIjoiUk9MRV9BRE1JTiJ9.c2lnbmF0dXJlLW1hZGUtdXA",
     )
     yield "the admin's name as token", "admin"
+    for nothing in ("null", "undefined"):  # what a program sends that has no token
+        yield f"the word `{nothing}` as token", nothing
     valid = client.driver.session_token()
     if valid and len(valid) >= _LONG_ENOUGH:
         yield from _near(valid)
