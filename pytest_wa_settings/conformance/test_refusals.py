@@ -172,6 +172,8 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
 @pytest.mark.wa_clause("RESTORE-15")
 def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        digits = str(rng_of(wa_case).randrange(10**11, 10**12))
+        of_digits = client.backup(digits)
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-15", client)
         for name, value in WRONG_TYPES:
@@ -188,8 +190,6 @@ def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
             ("the right data's object", {"data": backup.data}),
         ):
             refusals.judge(f"restore with {name}", partial(client.restore, backup.password, value))
-        digits = str(rng_of(wa_case).randrange(10**11, 10**12))
-        of_digits = client.backup(digits)
         if of_digits.ok and of_digits.data:
             call = partial(client.restore, int(digits), of_digits.data)
             refusals.judge("restore with a password of digits as a number", call)

@@ -63,11 +63,19 @@ def _open_to_any_token(path: str) -> None:
     wrap(Guard, "admit", admit)
 
 
-def _open_to_users(path: str) -> None:
+def _open_to_users(path: str, on: Callable[[Coreapp], bool] = lambda coreapp: True) -> None:
+    put_together: list[Coreapp] = []
+
+    def guarding(clean: Any, guard: Guard, coreapp: Coreapp) -> None:
+        put_together.append(coreapp)
+        clean(guard, coreapp)
+
     def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
-        admitted: Principal | None = clean(guard, "user" if call.path == path else access, call)
+        opened = call.path == path and on(put_together[-1])
+        admitted: Principal | None = clean(guard, "user" if opened else access, call)
         return admitted
 
+    wrap(Guard, "__init__", guarding)
     wrap(Guard, "admit", admit)
 
 
@@ -160,6 +168,25 @@ def token_claims_believed() -> None:
 def backup_for_every_user() -> None:
     """Backup asks for a valid token, not for an admin's."""
     _open_to_users(BACKUP)
+
+
+@mutant("ACCESS-2")
+def backup_for_every_user_on_multiconnect() -> None:
+    """The master of a multiconnect set-up asks for a valid token only, as the nodes trust each other."""
+    _open_to_users(BACKUP, lambda coreapp: coreapp.options.multiconnect)
+
+
+@mutant("ACCESS-1")
+def backup_with_null_as_token() -> None:
+    """A token that was read as nothing is the administrator's: so programs on the same machine ask."""
+
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        if call.path == BACKUP and call.headers.get("authorization", "") == "Bearer null":
+            return SOMEBODY
+        admitted: Principal | None = clean(guard, access, call)
+        return admitted
+
+    wrap(Guard, "admit", admit)
 
 
 @mutant("ACCESS-2")

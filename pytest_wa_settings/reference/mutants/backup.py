@@ -233,6 +233,29 @@ def backup_switches_a_setting() -> None:
     _after_backup(lambda coreapp: _set(coreapp, "verbose_logging", True))
 
 
+@mutant("BACKUP-10")
+def backup_tidies_the_about_text() -> None:
+    """A backup takes the blanks from the ends of the about text."""
+    _after_backup(lambda coreapp: coreapp.store.put("about", str(coreapp.store.get("about", "")).strip()))
+
+
+@mutant("BACKUP-10")
+def backup_moves_the_photo() -> None:
+    """A backup takes the photo with it, and leaves none."""
+    _after_backup(lambda coreapp: coreapp.store.drop("photo"))
+
+
+@mutant("BACKUP-10")
+def backup_logs_users_out() -> None:
+    """A backup ends the sessions of all users but the administrator's."""
+
+    def act(coreapp: Coreapp) -> None:
+        with coreapp.store.change():
+            coreapp.store.db.execute("DELETE FROM tokens WHERE \"user\"<>'admin'")
+
+    _after_backup(act)
+
+
 def _set(coreapp: Coreapp, name: str, value: object) -> None:
     coreapp.store.put("application", {**coreapp.application.effective(), name: value})
 
