@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 WRONG_TYPES: tuple[tuple[str, object], ...] = (
     ("a number", 12345678),
+    ("zero", 0),
     ("a fraction", 1.5),
     ("true", True),
     ("false", False),
