@@ -229,15 +229,16 @@ def plant_edge_values(client: Client, rng: random.Random, *, low: bool) -> Snaps
     if not client.may_change:
         return before
     resources = ("application", "about", "business")
-    wanted = {
-        one.leaf: f"  {canary(rng)}  \u00e9 {canary(rng)}  "
-        if one.kind == "text" and not one.choices
-        else edge_values(one, low=low)
-        for one in changeable(before, *resources)
-    }
+    wanted = {one.leaf: _edge_value(one, rng, low=low) for one in changeable(before, *resources)}
     taken = plant(client, wanted)
     until_shown(client, {leaf: wanted[leaf] for leaf in taken}, before)
     return read(client)
+
+
+def _edge_value(one: Field, rng: random.Random, *, low: bool) -> object:
+    if one.kind == "text" and not one.choices:
+        return f"  {canary(rng)}  \u00e9 {canary(rng)}  "
+    return another_value(one, None, rng) if one.kind in ("email", "urls") else edge_values(one, low=low)
 
 
 def picture(rng: random.Random) -> bytes:

@@ -110,6 +110,8 @@ def _existing_app(case: Case) -> ExistingApp:
         middle = plant_other_values(client, rng, *ALL, now=earlier)
         second = take_backup(client, password, at=middle)
         kept = read(client)
+        if not kept.serving and client.wait_serving():
+            kept = read(client)
         at = _change_nested(client, rng, kept)
         backup = take_backup(client, password, at=at)
         before = plant_other_values(client, rng, *ALL, now=at)
