@@ -44,7 +44,7 @@ from pytest_wa_settings.conformance.judgements import (
     taken_up_late,
 )
 from pytest_wa_settings.conformance.refusals import read_unchanged
-from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 
@@ -86,6 +86,8 @@ class Life:
     def back_up(self, letter: str) -> None:
         self.steps.append(f"back up with password {letter}")
         self.backups.append(take_backup(self.client, "aA1!wa-settings-of-" + letter, at=self.now))
+        # What a backup changes is BACKUP-10's, which is judged elsewhere.
+        self.states.append(look(self.client, self.now, "application"))
 
     def restore(self, which: int) -> None:
         number = which % len(self.backups)

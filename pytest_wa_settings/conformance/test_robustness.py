@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,7 @@ from pytest_wa_settings.wire import Answer
 
 _JSON = {"Content-Type": "application/json"}
 _DEEP = b'{"password": ' + b"[" * 5000 + b"]" * 5000 + b"}"
-_MANY = b"{" + b", ".join(b'"member_%d": %d' % (at, at) for at in range(200)) + b"}"
+_MANY = json.dumps({"password": "aA1!wa-settings-0000", **{f"member_{at}": at for at in range(200)}}).encode()
 _MULTIPART = b'--wa\r\nContent-Disposition: form-data; name="password"\r\n\r\naA1!in-a-part\r\n--wa--\r\n'
 _DIRECTED: tuple[tuple[str, bytes, dict[str, str]], ...] = (
     ("nested lists, 5,000 deep", _DEEP, _JSON),
