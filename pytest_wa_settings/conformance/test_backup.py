@@ -276,7 +276,7 @@ def test_a_backup_changes_nothing(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         user = make_user(client, rng)
-        for low in (False, True):
+        for low in (False, True) if client.may_change else (False,):
             before = plant_edge_values(client, rng, low=low)
             answers = tuple(take_backup(client, a_password(rng), at=before).answer for _ in range(2))
             read_unchanged("BACKUP-10", "two backups", client, before, answers)
