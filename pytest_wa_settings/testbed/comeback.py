@@ -163,13 +163,14 @@ def why_not_serving(client: Client, after: str, registered: bool | None) -> tupl
     """Problem and remedy of a client that does not serve."""
     limit = client.testbed.ready_timeout
     wanted = "connected" if registered else "unregistered" if registered is False else "serving"
-    problem = f"the client is not {wanted} {limit:g} s after {after} ({_seen(client)})"
+    problem = f"the client is not {wanted} {limit:g} s after {after} ({seen(client)})"
     if client.can_restart:
         return problem, "look at its log, or give it more time with --wa-ready-timeout"
     return problem, "add a way to start it again: --wa-restart-command, or `restart` in clients.toml"
 
 
-def _seen(client: Client) -> str:
+def seen(client: Client) -> str:
+    """What one look at health shows, in words."""
     health = client.probe()
     if health.failure is not None:
         return health.failure

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_made_users
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
+from pytest_wa_settings.testbed.comeback import seen
 from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, Unavailable
@@ -117,7 +118,7 @@ class Slot:
             return GivenUp(*told) if started and client.pending == "accepted" else Unavailable(*told)
         state = "connected" if wanted else "unregistered"
         return Unavailable(
-            f"{client.name} is not {state} any more, and nothing made it so again",
+            f"{client.name} is not {state} any more ({seen(client)}), and nothing made it so again",
             "start it again by hand, or add `reset` to its entry in clients.toml",
         )
 
