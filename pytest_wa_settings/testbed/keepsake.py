@@ -85,7 +85,7 @@ def take_keepsake(client: Client) -> Keepsake:
     answer = _asked(client, _WEBHOOK_CA)
     if not answer.answered and not client.serves():
         raise Unavailable(
-            f"{client.name} stopped to answer while its state before the run was read, so nothing is changed",
+            f"{client.name} stopped answering while its state before the run was read, so nothing is changed",
             "see that it stays up",
         )
     has = True if answer.ok and answer.content else False if answer.status == 404 else None

@@ -93,9 +93,8 @@ def take_safety_backup(client: Client) -> SafetyBackup:
     answer = client.backup(password)
     for _ in range(2):
         # One that has just gone down and come back, or broke once, gets another chance.
-        if answer.ok or (answer.answered and (answer.status or 0) < 500):
+        if answer.ok or (answer.answered and (answer.status or 0) < 500) or not client.wait_serving():
             break
-        client.wait_serving()
         answer = client.backup(password)
     data = answer.data
     if not answer.ok or not data:
