@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import secrets
 import shutil
@@ -17,17 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from pytest_wa_settings.reference.client import HttpServer, Parts, listen
-from pytest_wa_settings.reference.deviations import Chosen, chosen
+from pytest_wa_settings.reference.deviations import chosen
 from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.logs import Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import Options
-from pytest_wa_settings.reference.processes import Child, Ready, fork, freeze
+from pytest_wa_settings.reference.processes import Child, Ready, Spare, fork, fork_ahead, freeze
 from pytest_wa_settings.reference.tls import Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
 # Below the ports that the system gives out by itself, so that a client finds its port free after a restart.
 PORTS = range(12000, 32000)
+# Processes forked ahead: as many clients as are started at one time, mostly.
+SPARES = 2
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Managed:
     url: str
     reserve: socket.socket
     temporary: bool
-    deviations: Chosen
+    deviations: tuple[str | None, str | None]
     child: Child | None = None
     ready: bool = False
     generation: int = 0
@@ -62,6 +65,7 @@ class Pool:
         self.clients: dict[str, Managed] = {}
         self.authority: Authority | None = None
         self.tls: ssl.SSLContext | None = None
+        self.spares: list[Spare] = []
         self.orders: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "network": self.network,
             "start": self.start,
@@ -85,7 +89,11 @@ class Pool:
                     self.obey(self.loop.lines.pop(0))
                 if self.loop.ended:
                     return
-                self.loop.turn(None)
+                if self.clients and len(self.spares) < SPARES:
+                    self.fork_spare()
+                    self.loop.turn(0)
+                else:
+                    self.loop.turn(None)
         finally:
             self.end()
 
@@ -121,6 +129,7 @@ class Pool:
         """Take in what has happened: who serves now, who has ended and is to be started again."""
         self.notice_ready()
         for child in ended:
+            self.spares = [spare for spare in self.spares if spare.child is not child]
             for client in self.clients.values():
                 if client.child is child:
                     self.client_ended(client)
@@ -160,8 +169,8 @@ class Pool:
     def start(self, order: dict[str, Any]) -> dict[str, Any]:
         """Make a client and start it."""
         given = dict(order.get("options") or {})
-        deviations = chosen(given.pop("mutant", None), given.pop("variant", None))
-        given = {"kdf": "light", **given, **deviations.options}
+        deviations = given.pop("mutant", None), given.pop("variant", None)
+        given = {"kdf": "light", **given, **chosen(*deviations).options}
         options = Options.of(given)
         reserve = self.reserve_port(options.port)
         port = reserve.getsockname()[1]
@@ -236,17 +245,29 @@ class Pool:
         }
 
     def launch(self, client: Managed) -> None:
-        """Fork a client's next process."""
-        tls = None if client.options.http else self.context()
+        """Begin a client's next process."""
         client.stopped_by_us, client.ready = False, False
         client.generation += 1
+        order = pickle.dumps((client.options, client.deviations))
+        if not self.spares:
+            self.fork_spare()
+        spare = self.spares.pop(0)
+        client.child = spare.child
+        # One that is gone already is seen to have ended before it served.
+        spare.begin(order)
 
-        def work(ready: Ready) -> None:
-            client.deviations.enter("client")
-            run_client(client.options, tls, ready)
+    def fork_spare(self) -> None:
+        """Fork a process for a client to come."""
+        tls = self.context()
 
-        client.child = fork(work)
-        self.loop.add(client.child)
+        def work(order: bytes, ready: Ready) -> None:
+            options, deviations = pickle.loads(order)
+            chosen(*deviations).enter("client")
+            run_client(options, None if options.http else tls, ready)
+
+        spare = fork_ahead(work)
+        self.loop.add(spare.child)
+        self.spares.append(spare)
 
     def await_client(self, client: Managed) -> None:
         """Wait until a client serves."""

@@ -118,6 +118,41 @@ def fork(work: Callable[[Ready], None], keep: frozenset[int] = frozenset()) -> C
         os._exit(status)
 
 
+@dataclass
+class Spare:
+    """A process forked ahead: it waits for its work, so that what it takes to fork is not waited for."""
+
+    child: Child
+    orders: int
+
+    def begin(self, order: bytes) -> bool:
+        """Hand its work over, once; whether it is still there to take it."""
+        try:
+            os.write(self.orders, order)
+        except BrokenPipeError:
+            return False
+        finally:
+            os.close(self.orders)
+        return True
+
+
+def fork_ahead(work: Callable[[bytes, Ready], None]) -> Spare:
+    """Fork a process that runs `work` with the order that it gets later; it ends when it can get none."""
+    reading, writing = os.pipe()
+
+    def wait(ready: Ready) -> None:
+        parts = []
+        while part := os.read(reading, 65536):
+            parts.append(part)
+        os.close(reading)
+        if parts:
+            work(b"".join(parts), ready)
+
+    child = fork(wait, frozenset({reading}))
+    os.close(reading)
+    return Spare(child, writing)
+
+
 def freeze() -> None:
     """Load what the children will need, and spare them from copying it."""
     for name in LATE_IMPORTS:
