@@ -7,6 +7,7 @@ clause that asks for it.
 from __future__ import annotations
 
 import random
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -254,11 +255,13 @@ def _new_machine(case: Case) -> NewMachine:
             record.restarted = _once_more(new)
             return record
         record.after = read(new)
+        if phones:
+            phones.look_after(restores=int(gives_new_code(new.version) is not False), too_many=False)
+        looked = time.monotonic()
+        served = list(traffic.on_the_new_machine(new).items()) if traffic else []
         if phones:  # before the backup, which has no business with codes
-            phones.look_after(restores=int(gives_new_code(new.version) is not False))
-        served = [("a backup", new.backup(backup.password).ok)]
-        if traffic:
-            served += traffic.on_the_new_machine(new).items()
+            phones.look_later(since=looked)
+        served.append(("a backup", new.backup(backup.password).ok))
         if user:
             name, password, token = user
             record.user_login = new.driver.login(name, password, remember=False)

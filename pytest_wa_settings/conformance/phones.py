@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -105,9 +106,10 @@ class Phones:
         if too_many:
             self.look_later()
 
-    def look_later(self) -> None:
-        """Waits a moment for what must not come, and remembers."""
-        wait_until(lambda: False, _NO_SECOND_NOTICE_FOR)
+    def look_later(self, since: float | None = None) -> None:
+        """Waits a moment for what must not come, and remembers; the moment may have begun at `since`."""
+        gone = 0.0 if since is None else time.monotonic() - since
+        wait_until(lambda: False, _NO_SECOND_NOTICE_FOR - gone)
         self.after = self.look()
 
     def _seen(self, contact: str) -> Seen:

@@ -155,8 +155,11 @@ class Webapp:
         paths: dict[str, dict[str, Operation]] = {}
         for operation in operations:
             paths.setdefault(operation.path, {})[operation.method] = operation
+        endpoints = {path: self.endpoint(path, methods) for path, methods in paths.items()}
+        # Most paths are plain: looked up, not matched against one pattern after the other.
+        self.plain = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
         self.router = Router(
-            [Route(path, self.endpoint(path, methods)) for path, methods in paths.items()],
+            [Route(path, endpoint) for path, endpoint in endpoints.items()],
             redirect_slashes=False,
             default=Nowhere(self, "-", {}),
         )
@@ -167,4 +170,4 @@ class Webapp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.router(scope, receive, send)
+            await self.plain.get(scope["path"], self.router)(scope, receive, send)

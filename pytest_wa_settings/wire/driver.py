@@ -298,13 +298,12 @@ class Driver(Calls):
             ) from None
 
     def _send(self, path: str, request: httpx.Request, secrets: list[str]) -> Answer:
-        body = request.content
         sent = Sent(
             method=request.method,
             path=path,
             url=str(request.url),
             headers=request.headers.raw,
-            text=self.recorder.redact.content(body, secrets),
+            body=request.content,
             secrets=secrets,
         )
         return self._recording.keep(sent, lambda: self._ask(request))
@@ -357,7 +356,7 @@ def _login_failed(login: Answer) -> Answer:
         "path": login.path,
         "headers": login.headers,
         "seconds": login.seconds,
-        "exchange": login.exchange,
+        "record": login.record,
     }
     return Answer(
         status=None,

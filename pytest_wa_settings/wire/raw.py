@@ -17,7 +17,7 @@ def describe(data: bytes, base: str, cut_after: int | None, secrets: Sequence[st
     found = _FIRST_LINE.match(data)
     method, path = (found[1].decode(), found[2].decode()) if found else ("RAW", "/")
     size = f"<{len(data)} raw bytes>" if cut_after is None else f"<{cut_after} of {len(data)} raw bytes>"
-    return Sent(method, path, base + path, (), size, secrets, raw=True)
+    return Sent(method, path, base + path, (), b"", secrets, raw=size)
 
 
 def ask(transport: BoundedTransport, data: bytes, timeout: float, cut_after: int | None) -> Reply:

@@ -1,29 +1,44 @@
-"""The record of all exchanges of a run: redacted before it is kept, bounded in memory, shared by threads."""
+"""The record of a run's exchanges: redacted when it is looked at, bounded in memory, shared by threads."""
 
 from __future__ import annotations
 
 import gc
 import threading
 from collections import deque
-from itertools import islice
+from collections.abc import Callable
+from weakref import WeakSet
 
 from .redaction import Redactor
 from .scrubber import Scrubber
 from .values import Exchange
 
-KEEP = 20_000
-KEEP_CHARACTERS = 48 * 2**20
+KEEP = 500
 COLLECT_AFTER = 24 * 2**20
 
 
+class Draft:
+    """An exchange as it came: redacted when somebody asks for it, which nobody does for most."""
+
+    def __init__(self, redacted: Callable[[], Exchange]) -> None:
+        self._redacted: Callable[[], Exchange] | None = redacted
+        self._exchange: Exchange
+
+    def __call__(self) -> Exchange:
+        """The exchange, without secrets."""
+        redacted = self._redacted
+        if redacted is not None:
+            self._exchange = redacted()
+            self._redacted = None
+        return self._exchange
+
+
 class Recorder:
-    """Keeps the last 20,000 exchanges of one testbed, and knows the secrets that must not be in them."""
+    """Keeps the last 500 exchanges of one testbed, and knows the secrets that must not be in them."""
 
     def __init__(self, keep: int = KEEP) -> None:
         self._lock = threading.Lock()
-        self._kept: deque[Exchange] = deque()
-        self._keep = keep
-        self._characters = 0
+        self._kept: deque[Draft] = deque(maxlen=keep)
+        self._drafts: WeakSet[Draft] = WeakSet()
         self._number = 0
         self._count = 0
         self._received = 0
@@ -34,18 +49,13 @@ class Recorder:
     def exchanges(self) -> list[Exchange]:
         """The exchanges that are still kept, in the order in which they ended."""
         with self._lock:
-            return list(self._kept)
+            kept = list(self._kept)
+        return [draft() for draft in kept]
 
     @property
     def count(self) -> int:
         """How many exchanges there were in all."""
         return self._count
-
-    def since(self, number: int) -> list[Exchange]:
-        """The kept exchanges that ended after `number` exchanges had (as `count` said then)."""
-        with self._lock:
-            wanted = max(0, min(self._count - number, len(self._kept)))
-            return list(islice(self._kept, len(self._kept) - wanted, None))
 
     def add_secret(self, secret: str) -> None:
         """Has `secret` (4 characters or more) replaced wherever it would be recorded, encoded too."""
@@ -53,6 +63,12 @@ class Recorder:
 
     def add_volatile_secret(self, secret: str) -> None:
         """As add_secret, for what is drawn by the thousand: the oldest are forgotten in the end."""
+        if self._scrubber.forgets_next:
+            with self._lock:
+                drafts = list(self._drafts)
+                self._drafts.clear()
+            for draft in drafts:  # the last moment at which all that may be in them is known
+                draft()
         self._scrubber.add_volatile(secret)
 
     def scrub(self, text: str) -> str:
@@ -65,14 +81,12 @@ class Recorder:
             self._number += 1
             return self._number
 
-    def add(self, exchange: Exchange) -> None:
-        """Keeps `exchange`, which must be redacted, and lets go of the oldest beyond the limits."""
+    def add(self, draft: Draft) -> None:
+        """Takes an exchange up, and lets go of the oldest beyond the limit."""
         with self._lock:
             self._count += 1
-            self._kept.append(exchange)
-            self._characters += _size(exchange)
-            while len(self._kept) > self._keep or self._characters > KEEP_CHARACTERS:
-                self._characters -= _size(self._kept.popleft())
+            self._kept.append(draft)
+            self._drafts.add(draft)
 
     def received(self, size: int) -> None:
         """Notes that an answer of so many bytes came; lets go of earlier ones once they are many.
@@ -87,7 +101,3 @@ class Recorder:
                 self._received = 0
         if due:
             gc.collect()
-
-
-def _size(exchange: Exchange) -> int:
-    return 500 + len(exchange.request_body) + len(exchange.response_body)

@@ -5,29 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .limits import Failure
 from .parsing import parse_json
-from .recorder import Recorder
+from .recorder import Draft, Recorder
 from .redaction import secrets_in
 from .values import Answer, Exchange
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 Reply = tuple[int | None, RawHeaders, bytes]
+# A longer answer is redacted at once, so that nothing else of it need be held.
+LONG = 2**16
 
 
 @dataclass(frozen=True, repr=False)
 class Sent:
-    """A request as it goes on record: `text` is its redacted body, `secrets` what its body holds of them."""
+    """A request as it goes on record: `body` or, of raw bytes, what stands for it; its `secrets` alone."""
 
     method: str
     path: str
     url: str
     headers: RawHeaders
-    text: str
+    body: bytes
     secrets: Sequence[str] = ()
-    raw: bool = False
+    raw: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,49 +56,44 @@ class Recording:
         for secret in secrets_in(parsed):
             self.recorder.add_volatile_secret(secret)
         redact = self.recorder.redact
-        exchange = Exchange(
-            number=number,
-            client=self.client,
+
+        def redacted() -> Exchange:
+            return Exchange(
+                number=number,
+                client=self.client,
+                method=sent.method,
+                url=redact.url(sent.url),
+                request_headers=redact.headers((_text(name), _text(value)) for name, value in sent.headers),
+                request_body=redact.content(sent.body, sent.secrets) if sent.raw is None else sent.raw,
+                status=status,
+                response_headers=redact.headers(texts),
+                response_body=redact.body(content, _content_type(texts), parsed, sent.secrets),
+                failure=failure.text if failure else None,
+                started=started,
+                seconds=seconds,
+                curl_options=self.curl_options,
+                raw=sent.raw is not None,
+            )
+
+        draft = Draft(redacted)
+        self.recorder.add(draft)
+        if len(sent.body) + len(content) > LONG:
+            draft()
+        answer = Answer(
             method=sent.method,
-            url=redact.url(sent.url),
-            request_headers=redact.headers((_text(name), _text(value)) for name, value in sent.headers),
-            request_body=sent.text,
+            path=sent.path,
             status=status,
-            response_headers=redact.headers(texts),
-            response_body=redact.body(content, _content_type(texts), parsed, sent.secrets),
+            headers=texts,
+            content=content,
             failure=failure.text if failure else None,
-            started=started,
             seconds=seconds,
-            curl_options=self.curl_options,
-            raw=sent.raw,
+            record=draft,
+            failure_kind=failure.kind if failure else None,
+            explanation=failure.explanation if failure else None,
         )
-        self.recorder.add(exchange)
-        return _answer(sent, texts, content, parsed, failure, exchange)
-
-
-def _answer(
-    sent: Sent,
-    headers: tuple[tuple[str, str], ...],
-    content: bytes,
-    parsed: Any,
-    failure: Failure | None,
-    exchange: Exchange,
-) -> Answer:
-    answer = Answer(
-        method=sent.method,
-        path=sent.path,
-        status=exchange.status,
-        headers=headers,
-        content=content,
-        failure=exchange.failure,
-        seconds=exchange.seconds,
-        exchange=exchange,
-        failure_kind=failure.kind if failure else None,
-        explanation=failure.explanation if failure else None,
-    )
-    # Parsed once: the cached property finds it there.
-    answer.__dict__["body"] = parsed
-    return answer
+        # Parsed once: the cached property finds it there.
+        answer.__dict__["body"] = parsed
+        return answer
 
 
 def _content_type(headers: tuple[tuple[str, str], ...]) -> str:

@@ -54,6 +54,11 @@ class Scrubber:
         if len(secret) >= _VOLATILE_AT and len(set(secret[:_LONG])) >= SHORTEST:
             self._register(secret, volatile=True)
 
+    @property
+    def forgets_next(self) -> bool:
+        """Whether the next volatile secret may take the place of older ones."""
+        return self._young_count >= _GENERATION
+
     def scrub(self, text: str) -> str:
         """`text` with every registered secret in it replaced by `<secret>`."""
         if text in self._clean:
@@ -95,7 +100,7 @@ class Scrubber:
         with self._lock:
             if mark in self._known:
                 return
-            if volatile and self._young_count >= _GENERATION:
+            if volatile and self.forgets_next:
                 self._old, self._young, self._young_count = self._young, {}, 0
                 self._known.clear()
             self._known.add(mark)

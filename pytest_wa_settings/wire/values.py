@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -78,6 +79,7 @@ class Answer:
     `TLS failure: …`, `broken answer: …`, `login failed: …` or the like, and `content` is empty. A broken
     answer keeps the status of its head. `explanation` is the same for a human, as a whole clause;
     `failure_kind` is one word for programs: refused, closed, timeout, tls, broken, login, connect, cut.
+    `record` redacts the exchange, once it is asked for.
     """
 
     method: str
@@ -87,7 +89,7 @@ class Answer:
     content: bytes
     failure: str | None
     seconds: float
-    exchange: Exchange
+    record: Callable[[], Exchange]
     failure_kind: str | None = None
     explanation: str | None = None
     _lower: dict[str, str] = field(default_factory=dict)
@@ -99,6 +101,11 @@ class Answer:
             f"<Answer {self.exchange.number}: {self.exchange.method} {self.exchange.url} -> "
             f"{' '.join(part for part in (status, what) if part)}, {len(self.content)} bytes>"
         )
+
+    @property
+    def exchange(self) -> Exchange:
+        """Request and answer as they go on record."""
+        return self.record()
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """The value of the header `name` in any case (the first of several), or `default`."""

@@ -18,7 +18,7 @@ def answer(
     exchange = Exchange(
         1, "client", "POST", "https://wa.example/v1", (), "", status, (), "", failure, 0.0, 0.0
     )
-    return Answer("POST", "/v1/settings/restore", status, (), content, failure, 0.0, exchange)
+    return Answer("POST", "/v1/settings/restore", status, (), content, failure, 0.0, lambda: exchange)
 
 
 @pytest.mark.parametrize("body", [None, {}, {"meta": {"version": "v2.45.1"}}])

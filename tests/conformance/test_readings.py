@@ -51,7 +51,8 @@ class Shown:
         if self.late and self.late[0][0] == path and self.asked.count(path) > 2:
             self.bodies[path] = self.late.pop()[1]
         exchange = Exchange(1, "client", method, path, (), "", 200, (), "", None, 0.0, 0.0)
-        return Answer(method, path, 200, (), json.dumps(self.bodies[path]).encode(), None, 0.0, exchange)
+        body = json.dumps(self.bodies[path]).encode()
+        return Answer(method, path, 200, (), body, None, 0.0, lambda: exchange)
 
     def number(self) -> None:
         return None
@@ -64,7 +65,7 @@ class Shown:
 
     def refuse(self) -> Answer:
         exchange = Exchange(2, "client", "POST", "/", (), "", 400, (), "", None, 0.0, 0.0)
-        return Answer("POST", "/", 400, (), b"{}", None, 0.0, exchange)
+        return Answer("POST", "/", 400, (), b"{}", None, 0.0, lambda: exchange)
 
 
 @pytest.fixture

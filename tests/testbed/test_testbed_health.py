@@ -16,7 +16,7 @@ def answer(
 ) -> Answer:
     exchange = Exchange(1, "c", "GET", "http://c/", (), "", status, (), "", failure, 0.0, 0.0)
     content = json.dumps(body).encode()
-    return Answer("GET", "/", status, (), content, failure, 0.0, exchange, kind)
+    return Answer("GET", "/", status, (), content, failure, 0.0, lambda: exchange, kind)
 
 
 def single(status: str) -> Answer:

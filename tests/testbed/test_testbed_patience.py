@@ -26,7 +26,7 @@ def answer(status: int, *, code: int | None = None, headers: dict[str, str] | No
     body = {} if code is None else {"errors": [{"code": code}]}
     exchange = Exchange(1, "c", "GET", "http://c/", (), "", status, (), "", None, 0.0, 0.0)
     pairs = tuple((headers or {}).items())
-    return Answer("GET", "/", status, pairs, json.dumps(body).encode(), None, 0.0, exchange)
+    return Answer("GET", "/", status, pairs, json.dumps(body).encode(), None, 0.0, lambda: exchange)
 
 
 def replies(*answers: Answer) -> Callable[[], Answer]:

@@ -7,30 +7,50 @@ import os
 import shutil
 import subprocess
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from raw_servers import answer
 
 from pytest_wa_settings.wire import Exchange, Recorder
+from pytest_wa_settings.wire.recorder import Draft
+from pytest_wa_settings.wire.scrubber import _GENERATION
 
 EXCHANGE = Exchange(1, "client", "GET", "https://x/v1/health", (), "", 200, (), "{}", None, 0.0, 0.1)
+
+
+def draft(number: int = 1, text: str = "", redacted: Callable[[str], str] = str) -> Draft:
+    return Draft(lambda: replace(EXCHANGE, number=number, response_body=redacted(text)))
 
 
 def test_only_the_last_exchanges_are_kept():
     recorder = Recorder(keep=3)
     for number in range(1, 6):
-        recorder.add(replace(EXCHANGE, number=number))
+        recorder.add(draft(number))
     assert [exchange.number for exchange in recorder.exchanges] == [3, 4, 5]
     assert recorder.count == 5
 
 
-def test_exchanges_since_a_moment_are_those_that_ended_after_it():
+def test_an_exchange_is_redacted_once_and_only_when_it_is_looked_at():
+    asked = []
     recorder = Recorder()
-    for number in (2, 1, 3):
-        recorder.add(replace(EXCHANGE, number=number))
-    assert [exchange.number for exchange in recorder.since(1)] == [1, 3]
-    assert recorder.since(3) == []
+    recorder.add(draft(redacted=lambda text: asked.append(text) or text))
+    assert asked == []
+    assert recorder.exchanges == recorder.exchanges
+    assert len(asked) == 1
+
+
+def test_a_secret_is_not_shown_that_was_forgotten_before_anybody_looked():
+    recorder = Recorder(keep=1)
+    recorder.add_volatile_secret("first-of-many-1")
+    held = draft(text="it was first-of-many-1", redacted=recorder.scrub)
+    recorder.add(held)
+    recorder.add(draft(2))
+    for number in range(2 * _GENERATION + 2):
+        recorder.add_volatile_secret(f"{number}-secret")
+    assert recorder.scrub("first-of-many-1") == "first-of-many-1"
+    assert held().response_body == "it was <secret>"
 
 
 def test_an_exchange_can_be_written_as_json():
