@@ -81,13 +81,11 @@ def _documented(resource: str) -> frozenset[str]:
 
 def take_keepsake(client: Client) -> Keepsake:
     """The client's readings now; raises Unavailable where it does not serve."""
-    found = {name: _read(client, path, members) for name, (path, _, members) in _RESOURCES.items()}
-    answer = _asked(client, _WEBHOOK_CA)
-    if not answer.answered and not client.serves():
-        raise Unavailable(
-            f"{client.name} stopped answering while its state before the run was read, so nothing is changed",
-            "see that it stays up",
-        )
+    found = {}
+    for name, (path, _, members) in _RESOURCES.items():
+        answer = _answering(client, path)
+        found[name] = _content(answer, members)
+    answer = _answering(client, _WEBHOOK_CA)
     has = True if answer.ok and answer.content else False if answer.status == 404 else None
     readings = {name: reading for name, reading in found.items() if reading is not None}
     return Keepsake(readings, answer.content if has else None, has)
@@ -124,8 +122,22 @@ def _asked(client: Client, path: str) -> Answer:
     return answer
 
 
-def _read(client: Client, path: str, members: tuple[str, ...]) -> dict[str, Any] | None:
+def _answering(client: Client, path: str) -> Answer:
+    """The answer to a GET, or none of a client that serves all the same; else raises Unavailable."""
     answer = _asked(client, path)
+    if not answer.answered and not client.serves():
+        raise Unavailable(
+            f"{client.name} stopped answering while its state before the run was read, so nothing is changed",
+            "see that it stays up",
+        )
+    return answer
+
+
+def _read(client: Client, path: str, members: tuple[str, ...]) -> dict[str, Any] | None:
+    return _content(_asked(client, path), members)
+
+
+def _content(answer: Answer, members: tuple[str, ...]) -> dict[str, Any] | None:
     found = answer.body if answer.ok else None
     for name in members:
         # Some clients answer a profile as a list of one.

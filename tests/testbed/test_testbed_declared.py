@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_client import FakeClient
+from fake_client import FakeClient, Reply
 
 from pytest_wa_settings.testbed import (
     Client,
@@ -358,6 +358,27 @@ def test_nothing_is_changed_on_a_client_that_went_down_before(fake: Fake, declar
         with pytest.raises(Unavailable, match="so nothing is changed"):
             client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
         one.start()
+    assert f"PATCH {APPLICATION}" not in one.seen
+
+
+def test_nothing_is_changed_on_a_client_that_was_down_for_one_reading_alone(
+    fake: Fake, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = fake()
+    reply, gone = one.reply, []
+
+    def away_until_the_next_reading(method: str, path: str, body: bytes, headers: Any) -> Reply | None:
+        if path == APPLICATION:
+            gone.append(path)
+        elif path.startswith("/v1/settings/"):
+            gone.clear()
+        return None if gone else reply(method, path, body, headers)
+
+    testbed = declare(one, ready_timeout=0.2)
+    with testbed.lease(Need(exclusive=True)) as client, monkeypatch.context() as patch:
+        patch.setattr(one, "reply", away_until_the_next_reading)
+        with pytest.raises(Unavailable, match="so nothing is changed"):
+            client.ask("PATCH", APPLICATION, json={"heartbeat_interval": 9})
     assert f"PATCH {APPLICATION}" not in one.seen
 
 
