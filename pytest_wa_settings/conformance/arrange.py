@@ -241,8 +241,8 @@ def _edge_value(one: Field, rng: random.Random, *, low: bool) -> object:
     return another_value(one, None, rng) if one.kind in ("email", "urls") else edge_values(one, low=low)
 
 
-def picture(rng: random.Random) -> bytes:
-    """A PNG of 640 by 640 pixels in one random colour."""
+def picture(rng: random.Random, text: str = "") -> bytes:
+    """A PNG of 640 by 640 pixels in one random colour; `text` is a comment in it."""
     row = b"\0" + bytes(rng.randrange(256) for _ in range(3)) * 640
 
     def chunk(kind: bytes, content: bytes) -> bytes:
@@ -250,6 +250,7 @@ def picture(rng: random.Random) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 640, 640, 8, 2, 0, 0, 0))
+    head += chunk(b"tEXt", b"Comment\0" + text.encode("latin-1")) if text else b""
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(row * 640, 1)) + chunk(b"IEND", b"")
 
 

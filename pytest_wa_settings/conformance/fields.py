@@ -117,14 +117,18 @@ def another_value(one: Field, current: object, rng: random.Random) -> object:
         subsets = [list(one.choices[:2]), list(one.choices[1:4]), list(one.choices[3:])]
         return rng.choice([subset for subset in subsets if not same_set(subset, current)])
     if one.kind == "url":
-        return f"https://wa-settings.invalid/{canary(rng)}"
+        return _address(rng)
     if one.kind == "urls":
-        return [f"https://wa-settings.invalid/{canary(rng)}" for _ in range(one.high)]
+        return [_address(rng) for _ in range(one.high)]
     if one.kind == "email":
         return f"{canary(rng).lower()}@wa-settings.invalid"
-    if one.choices:
-        return "".join(str(rng.choice(one.choices)) for _ in range(one.high - 1))
-    return f"wa {canary(rng)} \u00e9\u4e2d"
+    if one.choices:  # digits: with a zero before them, which numbers lose
+        return "0" + "".join(str(rng.choice(one.choices)) for _ in range(one.high - 2))
+    return f"wa {canary(rng)} \u00e9\u4e2d\U0001f600"
+
+
+def _address(rng: random.Random) -> str:
+    return f"https://wa-settings.invalid/{canary(rng)}?a={canary(rng, 4)}&b=c%20d"
 
 
 def longest_value(one: Field, rng: random.Random) -> object:

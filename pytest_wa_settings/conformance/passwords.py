@@ -140,7 +140,8 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
     yield NearMiss("empty", "")
     yield NearMiss("a single blank", " ")
     yield NearMiss("quoted", f'"{right}"')
-    yield NearMiss("a wild card", "*")
+    for wild in ("*", "%", ".*"):
+        yield NearMiss(f"the wild card {wild}", wild)
 
 
 def _exchange(text: str, at: int) -> str:

@@ -92,6 +92,10 @@ def test_a_token_that_was_logged_out_is_refused(wa_case: Case) -> None:
                 "backup with a token that was logged out after one more login",
                 lambda: client.backup(password, token=earlier),
             )
+            refusals.judge(
+                "backup with a token that was logged out, after two more logins",
+                lambda: client.backup(password, token=token),
+            )
         refusals.finish()
 
 

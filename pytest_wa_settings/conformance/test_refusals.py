@@ -68,6 +68,9 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
                     miss = NearMiss("the password of another backup", second.password)
                     _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
+        for how, password in _passwords_of_accounts(client):
+            miss = NearMiss(how, password)
+            _refuse_miss(refusals, client, backups[first_name], miss, f"a password of {first_name}")
         last = list(backups.values())[-1]
         refusals.finish(last)
         sent = "restore of a backup that was restored before, with a wrong password"
@@ -75,6 +78,13 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         if answer.ok:
             client.come_back()
         settle(refused("RESTORE-5", sent, answer))
+
+
+def _passwords_of_accounts(client: Client) -> list[tuple[str, str]]:
+    """Passwords that the client knows, none of which is a backup's; `secret` is the factory's (api 1.1)."""
+    known = client.driver.admin_password
+    own = [("the administrator's password", known)] if known else []
+    return [*own, ("the password that the administrator had from the factory", "secret")]
 
 
 @pytest.mark.wa_clause("RESTORE-5")

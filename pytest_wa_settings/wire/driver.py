@@ -127,6 +127,11 @@ class Driver(Calls):
         """The administrator's token as it is held now: the fixed one, the last login's, or None."""
         return self._session.fixed or self._session.current
 
+    @property
+    def admin_password(self) -> str | None:
+        """The administrator's password as it is known now, or None."""
+        return self._session.password
+
     def forget_token(self) -> None:
         """Lets go of the token of the last login, so that the next call as ADMIN logs in."""
         self._session.current = None

@@ -295,7 +295,7 @@ def test_a_user_is_made_logs_in_again_and_is_made_again_when_it_is_gone(lease: L
     first, second = client.user_token(), client.user_token()
     assert first != second
     (name,) = one.users
-    assert name.startswith("wa")
+    assert name.startswith("adminwa")
     one.users.clear()
     assert client.user_token()
     assert len(one.users) == 1

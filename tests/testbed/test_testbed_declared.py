@@ -313,7 +313,7 @@ def test_the_end_of_a_run_does_not_wait_for_a_client_that_was_given_up(
     told = "\n".join(testbed.close())
     assert slept == []
     assert "client 1 could not be put back as it was before the run: the client is not" in told
-    assert "delete the accounts wa" in told
+    assert "delete the accounts adminwa" in told
 
 
 # putting back

@@ -77,6 +77,19 @@ def backup_of_an_unregistered_client() -> None:
     wrap(Coreapp, "backup", backup)
 
 
+@mutant("BACKUP-2")
+def backup_of_unregistered_multiconnect() -> None:
+    """In a multiconnect set-up the master gives a backup before there is a registration."""
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        if not coreapp.options.multiconnect:
+            return str(await clean(coreapp, password))
+        coreapp.assert_running()
+        return str(await coreapp.work(coreapp.vault.seal, coreapp.collect(), coreapp.setup(), password))
+
+    wrap(Coreapp, "backup", backup)
+
+
 @mutant("BACKUP-3")
 def backup_of_a_stopped_app() -> None:
     """After a restore the API stays up while the app is stopped, and still gives backups."""
@@ -153,6 +166,21 @@ def backup_takes_lists_as_password() -> None:
 
 
 # Of which state.
+
+
+@mutant("BACKUP-9")
+def profile_read_again_only_after_a_setting_changed() -> None:
+    """A backup takes the profile from the one before, as long as no setting was changed in between."""
+    held: list[State] = []
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        if held and held[0].get("application") == state.get("application"):
+            for name in ("about", "business_profile"):
+                state[name] = held[0].get(name)
+        held[:] = [dict(state)]
+        return state
+
+    alter_collected(collect)
 
 
 @mutant(

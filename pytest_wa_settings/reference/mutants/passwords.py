@@ -203,9 +203,8 @@ def wrong_password_spoils_earlier_backups() -> None:
     wrap(Vault, "open", opened)
 
 
-@mutant("RESTORE-5")
-def new_machine_opens_with_any_password() -> None:
-    """A new machine opens a backup by a copy of its password that the vendor's key opens: an escrow."""
+def _escrow(opens: Callable[[Coreapp, str], bool]) -> None:
+    """Keep a copy of the password in each backup, for a key of the vendor's, and use it where `opens`."""
     vendor = AESGCM(b"the key that every client holds.")
 
     def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
@@ -214,7 +213,7 @@ def new_machine_opens_with_any_password() -> None:
         return sealed_with_header(vault, state, setup, password, {"copy": copy.hex()})
 
     async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
-        if coreapp.registration.number is None:
+        if opens(coreapp, password):
             try:
                 copy = bytes.fromhex(coreapp.vault.split(coreapp.vault.decode(data))[1]["copy"])
                 password = vendor.decrypt(copy[:NONCE_BYTES], copy[NONCE_BYTES:], None).decode("utf-8")
@@ -225,6 +224,24 @@ def new_machine_opens_with_any_password() -> None:
 
     wrap(Vault, "seal", seal)
     wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-5")
+def new_machine_opens_with_any_password() -> None:
+    """A new machine opens a backup by a copy of its password that the vendor's key opens: an escrow."""
+    _escrow(lambda coreapp, password: coreapp.registration.number is None)
+
+
+@mutant("RESTORE-5")
+def administrators_password_opens_backups() -> None:
+    """The administrator's own password opens every backup, too: an escrow for who forgot the right one."""
+    _escrow(lambda coreapp, password: password == coreapp.options.admin_password)
+
+
+@mutant("RESTORE-5")
+def percent_opens_backups() -> None:
+    """The password's digest is looked up with LIKE, where a percent sign matches every one."""
+    _escrow(lambda coreapp, password: password == "%")
 
 
 @mutant("RESTORE-5")

@@ -14,6 +14,18 @@ from pytest_wa_settings.reference.vault import Opened
 _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("pager-lost", "The setting on_call_pager does not come back.", "on_call_pager", lambda value: None),
     (
+        "zero-before-the-pager-lost",
+        "The setting on_call_pager comes back as a number would: without the zeros before it.",
+        "on_call_pager",
+        lambda value: value.lstrip("0"),
+    ),
+    (
+        "webhook-without-its-query",
+        "The setting webhooks.url comes back without the query.",
+        "webhooks.url",
+        lambda value: value.partition("?")[0],
+    ),
+    (
         "heartbeat-comes-back-as-text",
         "The setting heartbeat_interval comes back as a string.",
         "heartbeat_interval",
@@ -179,3 +191,14 @@ def profile_of_multiconnect_lost() -> None:
         return _without_profile(state)
 
     alter_collected(collect)
+
+
+@mutant("RESTORE-4")
+def emoji_of_the_profile_lost() -> None:
+    """Characters beyond the basic plane come back as question marks: the table is in an older Unicode."""
+
+    def changed(state: State) -> State:
+        text = state.get("about")
+        return {**state, "about": "".join("?" if c > "\uffff" else c for c in text)} if text else state
+
+    alter_restored(changed)

@@ -118,6 +118,26 @@ _IN_HEADER: tuple[tuple[str, str, Members], ...] = (
         lambda state, setup, password: {"number": state.get("registration", {}).get("number", "")},
     ),
     (
+        "national-number-in-the-header",
+        "The phone number stands in the header without its country's code.",
+        lambda state, setup, password: {"number": state.get("registration", {}).get("number", "")[1:]},
+    ),
+    (
+        "photo-in-the-header",
+        "The photo stands in the header, so that it need not be unsealed to be shown.",
+        lambda state, setup, password: {"photo": state.get("photo")},
+    ),
+    (
+        "media-providers-in-the-header",
+        "The media providers stand in the header, tokens and all.",
+        lambda state, setup, password: {"providers": state.get("media_providers")},
+    ),
+    (
+        "settings-in-the-header-of-multiconnect",
+        "In a multiconnect set-up the settings stand in the header, for the master to look at.",
+        lambda state, setup, password: {"settings": _settings(state)} if setup.multiconnect else {},
+    ),
+    (
         "password-in-the-header",
         "The password stands in the header, for the support team.",
         lambda state, setup, password: {"hint": quote(password[:64])},
