@@ -23,7 +23,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.episodes import once
 from pytest_wa_settings.conformance.fields import PROFILE
-from pytest_wa_settings.conformance.judgements import came, restored, settle
+from pytest_wa_settings.conformance.judgements import accepted_backup, came, restore_answer, restored, settle
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Need, NotBack, Setup, Testbed, Unavailable
@@ -169,6 +169,16 @@ def test_settings_and_profile_come_back_on_multiconnect(wa_case: Case) -> None:
         for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
             wanted, where = trip.backup.at.of(*resources), f"on {told(setup)}"
             settle(restored(clause, wanted, trip.after, where=where, answers=(trip.answer,)))
+
+
+@pytest.mark.wa_clause("BACKUP-1", "RESTORE-1", uses_up="new machine", widens=True)
+def test_multiconnect_answers_as_a_single_instance_does(wa_case: Case) -> None:
+    for setup in _round_setups(wa_case)[:2]:
+        trip = _round_trip(wa_case, setup)
+        settle(accepted_backup(trip.backup.answer, f"backup on {told(setup)}"))
+        if trip.answer.ok and not trip.answer.failure:  # a refusal is SHARD-1's
+            finding, _ = restore_answer(trip.answer, strict=wa_case.strict)
+            settle(finding)
 
 
 @dataclass

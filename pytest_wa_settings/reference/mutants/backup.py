@@ -50,6 +50,12 @@ def backup_answers_201() -> None:
 
 
 @mutant("BACKUP-1")
+def backup_of_multiconnect_answers_202() -> None:
+    """In a multiconnect set-up backup answers 202: the master has taken the request."""
+    alter_reply("backup", lambda reply: Reply(reply.payload, status=202), multiconnect_only=True)
+
+
+@mutant("BACKUP-1")
 def backup_of_a_long_password_is_empty() -> None:
     """With a password of more than 128 characters backup answers 200, and `data` is an empty string."""
 

@@ -34,12 +34,21 @@ _ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-def _answer(members: dict[str, Any]) -> None:
-    alter_reply("restore", lambda reply: Reply(headers=reply.headers, after=reply.after, **members))
+def _answer(members: dict[str, Any], *, multiconnect_only: bool = False) -> None:
+    def changed(reply: Reply) -> Reply:
+        return Reply(headers=reply.headers, after=reply.after, **members)
+
+    alter_reply("restore", changed, multiconnect_only=multiconnect_only)
 
 
 for _name, _summary, _members in _ANSWERS:
     mutant_of(f"restore-answers-{_name}", "RESTORE-1", _summary, partial(_answer, _members))
+
+
+@mutant("RESTORE-1")
+def restore_of_multiconnect_answers_202() -> None:
+    """In a multiconnect set-up a restore answers 202: the coreapps are still to hear of it."""
+    _answer({"status": 202}, multiconnect_only=True)
 
 
 @mutant("RESTORE-1")

@@ -76,11 +76,12 @@ def alter_collected(change: Callable[[Coreapp, State], State]) -> None:
     wrap(Coreapp, "collect", lambda clean, coreapp: change(coreapp, clean(coreapp)))
 
 
-def alter_reply(method: str, change: Callable[[Reply], Reply]) -> None:
+def alter_reply(method: str, change: Callable[[Reply], Reply], *, multiconnect_only: bool = False) -> None:
     """Change what a success of `backup` or `restore` answers."""
 
     async def handle(clean: Handle, backups: Backups, call: Call) -> Reply:
-        return change(await clean(backups, call))
+        reply = await clean(backups, call)
+        return change(reply) if backups.coreapp.options.multiconnect or not multiconnect_only else reply
 
     wrap(Backups, method, handle)
 
