@@ -216,6 +216,20 @@ def _may_be_set(client: Client, one: Field) -> bool:
     return one.planted and (client.managed or client.touched)
 
 
+def retired(client: Client, older: Snapshot, after: Snapshot) -> frozenset[Leaf]:
+    """Settings of an older version that this client of another one does not have: not even once they are set.
+
+    Which settings there are depends on the version (api 5.1). Where the client must not be changed, all that
+    it does not show may be such.
+    """
+    gone = {leaf: value for leaf, value in older.of("application").items() if leaf not in after.values}
+    if gone and client.may_change:
+        taken = plant(client, {leaf: value for leaf, value in gone.items() if BY_LEAF[leaf].planted})
+        now = until_shown(client, {leaf: gone[leaf] for leaf in taken}, after)
+        return frozenset(gone.keys() - now.values.keys())
+    return frozenset(gone)
+
+
 def plant_longest_values(client: Client, rng: random.Random) -> None:
     """Gives every text of the profile the longest value; nothing where the client must not be changed."""
     if client.may_change:

@@ -23,11 +23,12 @@ from pytest_wa_settings.conformance.arrange import (
     plant,
     plant_other_values,
     restore_accepted,
+    retired,
     take_backup,
     until_shown,
     wait_until,
 )
-from pytest_wa_settings.conformance.fields import another_value
+from pytest_wa_settings.conformance.fields import Leaf, another_value
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
@@ -190,6 +191,7 @@ class NewMachine:
         no_fault: whether that is the surroundings' doing.
         restarted: the reading after a start by hand, where it had not begun to serve by itself.
         again: the reading after one more start, where it had.
+        retired: settings that its version, which is another one, does not have.
         late: what it gave or did only after that start, and the old machine at once.
         user_login: what logging in as the old machine's user gives on the new one.
         user_token: what the old machine's user token gives there.
@@ -209,6 +211,7 @@ class NewMachine:
     after: Snapshot | None = None
     again: Snapshot | None = None
     stayed_up: bool | None = None
+    retired: frozenset[Leaf] = frozenset()
     late: tuple[str, ...] = ()
     user_login: Answer | None = None
     user_token: Answer | None = None
@@ -255,6 +258,8 @@ def _new_machine(case: Case) -> NewMachine:
             record.restarted = _once_more(new)
             return record
         record.after = read(new)
+        if new.version != old.version:
+            record.retired = retired(new, at, record.after)
         if phones:
             phones.look_after(restores=int(gives_new_code(new.version) is not False), too_many=False)
         looked = time.monotonic()

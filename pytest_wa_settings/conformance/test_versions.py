@@ -13,6 +13,7 @@ from pytest_wa_settings.conformance.arrange import (
     come_back,
     plant_other_values,
     restore_accepted,
+    retired,
     rng_of,
     take_backup,
 )
@@ -70,6 +71,8 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
             settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
         come_back(new, see="RESTORE-9")
         planted, after = _planted(earlier, at), read(new)
+        gone = retired(new, at, after)
+        planted = {leaf: value for leaf, value in planted.items() if leaf not in gone}
         lost = _lost_within(case, older, backup, planted) if differences(planted, after.values) else set()
         _judge_versions(sent, planted, after, answer, lost=lost)
 
@@ -106,7 +109,9 @@ def _seen_versions(case: Case) -> tuple[str, dict[Leaf, object], Snapshot, Answe
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-9")
     sent = f"a backup of version {record.old.version}, restored by version {record.new.version}"
-    return sent, _planted(record.earlier, record.backup.at), record.after, record.answer
+    planted = _planted(record.earlier, record.backup.at)
+    kept = {leaf: value for leaf, value in planted.items() if leaf not in record.retired}
+    return sent, kept, record.after, record.answer
 
 
 def _lost_anyway(case: Case) -> set[Leaf]:

@@ -101,3 +101,22 @@ def wrong_passwords_limited() -> None:
         return opened
 
     wrap(Coreapp, "unseal", unseal)
+
+
+@variant()
+def one_backup_at_a_time() -> None:
+    """While a backup is being made, another one is answered by 503 and System overloaded: ask again."""
+    busy: list[bool] = []
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        if busy:
+            raise Refusal(503, 1016, "Another backup is being made.")
+        busy.append(True)
+        try:
+            await asyncio.sleep(0.02)
+            data: str = await clean(coreapp, password)
+            return data
+        finally:
+            busy.clear()
+
+    wrap(Coreapp, "backup", backup)

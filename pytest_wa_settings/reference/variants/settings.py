@@ -232,3 +232,15 @@ def no_settings_before_a_registration() -> None:
 
     for name in ("read", "change", "read_providers"):
         wrap(Configuration, name, refused)
+
+
+@variant()
+def newer_versions_lack_an_older_setting() -> None:
+    """The newest versions do not have db_garbagecollector_enable any more, whatever a backup holds."""
+
+    def init(clean: Any, settings: ApplicationSettings, store: Any, release: Any) -> None:
+        clean(settings, store, release)
+        if release > NO_PASS_THROUGH_SINCE:
+            del settings.fields["db_garbagecollector_enable"]
+
+    wrap(ApplicationSettings, "__init__", init)
