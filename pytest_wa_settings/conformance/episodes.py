@@ -29,14 +29,16 @@ from pytest_wa_settings.conformance.arrange import (
     wait_until,
 )
 from pytest_wa_settings.conformance.fields import Leaf, another_value
+from pytest_wa_settings.conformance.judgements import changed_leaves
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
-from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
 from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
 _BACKUP_WITHIN = 3.0
+_A_CHANGE = "a change of a setting"
 """Seconds that a machine that is connected may go on refusing backups."""
 Record = TypeVar("Record")
 _made: weakref.WeakKeyDictionary[Testbed, dict[str, object]] = weakref.WeakKeyDictionary()
@@ -267,6 +269,8 @@ def _new_machine(case: Case) -> NewMachine:
         if phones:  # before the backup, which has no business with codes
             phones.look_later(since=looked)
         served.append(("a backup", new.backup(backup.password).ok))
+        if changed_leaves(at.values, earlier.values):
+            served.append((_A_CHANGE, _takes_a_change(new)))
         if user:
             name, password, token = user
             record.user_login = new.driver.login(name, password, remember=False)
@@ -280,12 +284,23 @@ def _new_machine(case: Case) -> NewMachine:
         return record
 
 
+def _takes_a_change(client: Client) -> bool:
+    """Whether it takes a setting, to which the value is given that it has; so, too, where it shows none."""
+    if not client.may_change:
+        return True
+    now = shown(client, "application")
+    fields = changeable(now, "application")
+    return not fields or bool(plant(client, {fields[0].leaf: now.values[fields[0].leaf]}))
+
+
 def _not_served(new: Client, traffic: Traffic | None, password: str, asked: Sequence[str]) -> list[str]:
     """Of what was asked of the new machine: what it does not give now."""
     left = []
     for what in asked:
         if traffic and what in SERVED:
             given = traffic.serves(new, what)
+        elif what == _A_CHANGE:
+            given = wait_until(lambda: _takes_a_change(new), _BACKUP_WITHIN, 0.2)
         else:
             given = wait_until(lambda: new.backup(password).ok, _BACKUP_WITHIN, 0.2)
         left += [] if given else [what]

@@ -6,6 +6,7 @@ import asyncio
 from contextvars import ContextVar
 from typing import Any
 
+from pytest_wa_settings.reference.configuration import Configuration
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, not_ready
@@ -326,6 +327,20 @@ def new_machine_backs_up_after_a_start() -> None:
         return str(await clean(coreapp, password))
 
     wrap(Coreapp, "backup", backup)
+
+
+@mutant("RESTORE-9")
+def new_machine_takes_changes_after_a_start() -> None:
+    """A new machine refuses every change of a setting after a restore before it is started again."""
+    restored = _restored_while_new()
+
+    async def change(clean: Any, configuration: Configuration, call: Call) -> Reply:
+        if configuration.coreapp in restored:
+            raise not_ready("The restored state is not in use yet.")
+        reply: Reply = await clean(configuration, call)
+        return reply
+
+    wrap(Configuration, "change", change)
 
 
 @mutant("RESTORE-9")
