@@ -14,6 +14,7 @@ from pytest_wa_settings.conformance.arrange import (
     another_setup,
     can_spare_restores,
     come_back,
+    multiconnect_setups,
     restore_accepted,
     rng_of,
     take_backup,
@@ -139,6 +140,31 @@ def _judge_notices(phones: Phones, answer: Answer, sent: str) -> None:
             )
             observed = f"they got {', '.join(map(str, counts))}"
             settle(Finding("CODE-2", sent, expected, observed, (answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-10", "CODE-1", "CODE-2", uses_up="restores", widens=True)
+def test_a_restore_on_multiconnect_stops_the_app_and_gives_a_new_code(wa_case: Case) -> None:
+    setups = multiconnect_setups(wa_case.testbed)
+    if not setups:
+        raise NotTested("no multiconnect client is offered")
+    shards, multiconnect = setups[0]
+    with wa_case.testbed.lease(Need(shards=shards, multiconnect=multiconnect, exclusive=True)) as client:
+        if not can_spare_restores(client):
+            raise NotTested("restores are saved for what cannot be judged without them")
+        phones = Phones.of(wa_case, client) if gives_new_code(client.version) else None
+        backup = take_backup(client, a_password(rng_of(wa_case)))
+        if phones:
+            phones.look_before()
+        answer = restore_accepted(client, backup, "SHARD-1")
+        sent = f"restore on an existing app of {shards} shards"
+        if client.restart_policy == "no" and not client.wait_down(wa_case.testbed.ready_timeout):
+            observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
+            settle(Finding("RESTORE-10", sent, "the app stops (nothing brings it back)", observed, (answer,)))
+        come_back(client)
+        if phones and all(seen.code for seen in phones.before.values()):
+            phones.look_after(restores=1)
+            _judge_new_codes(phones, answer, sent)
+            _judge_notices(phones, answer, sent)
 
 
 @pytest.mark.wa_clause("CODE-3")

@@ -50,6 +50,12 @@ def code_restored_on_a_new_machine() -> None:
     _identity(lambda coreapp, opened, existing: {} if existing else _old(opened))
 
 
+@mutant("CODE-1", also=NO_CHANGE)
+def code_restored_on_multiconnect() -> None:
+    """In a multiconnect set-up the identity comes back from the backup: each shard has it already."""
+    _identity(lambda coreapp, opened, existing: _old(opened) if coreapp.options.multiconnect else {})
+
+
 @mutant("CODE-1")
 def code_made_of_the_backup() -> None:
     """The new identity is made of the backed-up one: a second restore of a backup brings no new code."""

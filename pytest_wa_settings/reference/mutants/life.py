@@ -152,6 +152,16 @@ def _old_state_back(at_start: int) -> None:
     wrap(Coreapp, "start", start)
 
 
+@mutant("RESTORE-10")
+def multiconnect_goes_on_after_a_restore() -> None:
+    """In a multiconnect set-up the app takes the restored state up while it runs, and does not stop."""
+
+    def stops(clean: Any, coreapp: Coreapp, was_registered: bool) -> bool:
+        return bool(clean(coreapp, was_registered)) and not coreapp.options.multiconnect
+
+    wrap(Coreapp, "stops_after_restore", stops)
+
+
 @mutant("RESTORE-10", also=OLD_STATE)
 def old_state_back_after_the_start() -> None:
     """A restore is kept in memory: the app that is started again serves the state from before it."""
