@@ -168,13 +168,10 @@ def notice_names_no_business() -> None:
     _notices(tell)
 
 
-@mutant("CODE-2")
-def notice_at_every_start() -> None:
-    """The first start after a restore makes a new identity, too, so that contacts are told twice."""
-
+def _another_identity_at_the_start(on: Callable[[Coreapp], bool] = lambda coreapp: True) -> None:
     async def start(clean: Any, coreapp: Coreapp) -> None:
         kept = coreapp.registration.details()
-        if coreapp.store.get("restored") and kept is not None:
+        if on(coreapp) and coreapp.store.get("restored") and kept is not None:
             await coreapp.connect()
             with coreapp.store.change():
                 coreapp.store.drop("restored")
@@ -187,6 +184,18 @@ def notice_at_every_start() -> None:
 
     wrap(Coreapp, "start", start)
     wrap(Coreapp, "commit", commit)
+
+
+@mutant("CODE-2")
+def notice_at_every_start() -> None:
+    """The first start after a restore makes a new identity, too, so that contacts are told twice."""
+    _another_identity_at_the_start()
+
+
+@mutant("CODE-2")
+def notice_once_a_shard() -> None:
+    """On two shards contacts are told twice: each shard makes an identity when it starts."""
+    _another_identity_at_the_start(lambda coreapp: coreapp.options.multiconnect)
 
 
 # Without a restore.
