@@ -173,8 +173,8 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
     try:
         _judge_sealed(wa_case, client, planted)
     finally:
-        if provider:
-            client.ask("DELETE", f"{_PROVIDERS}/{name}")
+        if provider and not client.ask("DELETE", f"{_PROVIDERS}/{name}").ok:
+            wa_case.remark(f"the media provider {name} could not be deleted again: delete it by hand")
         if client.may_change and not client.managed:
             _put_back(client, {leaf: earlier.values[leaf] for leaf in held if leaf in earlier.values})
 

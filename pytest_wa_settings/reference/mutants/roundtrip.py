@@ -14,12 +14,6 @@ from pytest_wa_settings.reference.vault import Opened
 _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("pager-lost", "The setting on_call_pager does not come back.", "on_call_pager", lambda value: None),
     (
-        "zero-before-the-pager-lost",
-        "The setting on_call_pager comes back as a number would: without the zeros before it.",
-        "on_call_pager",
-        lambda value: value.lstrip("0"),
-    ),
-    (
         "webhook-without-its-query",
         "The setting webhooks.url comes back without the query.",
         "webhooks.url",
