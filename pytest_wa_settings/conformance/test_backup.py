@@ -165,8 +165,9 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
             if client.driver.set_photo(picture(rng, text), "image/png").ok:
                 planted["the photo"] = text
     name, token = f"wa-settings-{canary(rng)}", canary(rng)
-    # where there is none: whether a client adds to its list or replaces it is not documented
-    none = not any(leaf.startswith("providers:") for leaf in earlier.values)
+    # only where it shows that there is none: whether a client adds to its list or replaces it is open
+    none = any(answer.path == _PROVIDERS and answer.ok for answer in earlier.answers)
+    none = none and not any(leaf.startswith("providers:") for leaf in earlier.values)
     provider = bool(planted) and none and _make_provider(client, name, token)
     if provider:
         planted |= {"a media provider's name": name, "a media provider's token": token}
