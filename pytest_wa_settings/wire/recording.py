@@ -56,6 +56,8 @@ class Recording:
         for secret in secrets_in(parsed):
             self.recorder.add_volatile_secret(secret)
         redact = self.recorder.redact
+        # Not the failure itself, which holds the frames that it went through, and so what had come in.
+        told = failure.text if failure else None
 
         def redacted() -> Exchange:
             return Exchange(
@@ -68,7 +70,7 @@ class Recording:
                 status=status,
                 response_headers=redact.headers(texts),
                 response_body=redact.body(content, _content_type(texts), parsed, sent.secrets),
-                failure=failure.text if failure else None,
+                failure=told,
                 started=started,
                 seconds=seconds,
                 curl_options=self.curl_options,
@@ -85,7 +87,7 @@ class Recording:
             status=status,
             headers=texts,
             content=content,
-            failure=failure.text if failure else None,
+            failure=told,
             seconds=seconds,
             record=draft,
             failure_kind=failure.kind if failure else None,

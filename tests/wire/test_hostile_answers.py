@@ -14,6 +14,7 @@ import pytest
 from raw_servers import answer
 
 from pytest_wa_settings.wire import MISSING
+from pytest_wa_settings.wire.limits import MAX_BODY
 
 LIMIT = 0.2
 
@@ -302,3 +303,15 @@ def test_a_raw_exchange_is_bounded_too(serve, drive):
     driver = drive(serve(silent))
     assert driver.send_raw(b"GET / HTTP/1.1\r\n\r\n", timeout=0.1).failure == "timed out"
     assert driver.send_raw(b"x" * 50_000_000, timeout=5, cut_after=10).failure == "cut off by the suite"
+
+
+def test_what_came_of_an_answer_that_is_too_long_is_not_held(scripted, drive):
+    driver = drive(scripted(answer("x" * (MAX_BODY + 2**20))))
+    tracemalloc.start()
+    try:
+        got = driver.health()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "longer than" in (got.failure or "")
+    assert held < MAX_BODY // 4
