@@ -203,11 +203,19 @@ def backup_of_the_last_start() -> None:
     def collect(coreapp: Coreapp, state: State) -> State:
         return held[0]
 
-    async def start(clean: Any, coreapp: Coreapp) -> None:
-        await clean(coreapp)
+    def hold(coreapp: Coreapp) -> None:
         held[:] = [{**coreapp.store.snapshot(), "application": coreapp.application.effective()}]
 
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        await clean(coreapp)
+        hold(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        hold(coreapp)  # a new machine goes on with what was restored: it starts with that
+
     wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
     alter_collected(collect)
 
 
