@@ -21,7 +21,7 @@ import detecting
 import drawing
 
 HERE = Path(__file__).parent
-OTHERS = 6
+OTHERS = 8
 
 
 def row(subject: detecting.Subject, outcome: detecting.Outcome) -> dict[str, Any]:
