@@ -22,7 +22,7 @@ from pytest_wa_settings.conformance.fields import (
 )
 from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves, same_value
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
-from pytest_wa_settings.testbed import Client, NotBack, Setup, Testbed, Unavailable
+from pytest_wa_settings.testbed import Client, Need, NotBack, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -74,6 +74,18 @@ def take_backup(client: Client, password: str, *, at: Snapshot | None = None) ->
 def multiconnect_setups(testbed: Testbed) -> list[Setup]:
     """The multiconnect setups of two shards and more, fewest shards first (one shard is left open)."""
     return sorted(setup for setup in testbed.shard_setups if setup[1] and setup[0] > 1)
+
+
+def on_multiconnect(testbed: Testbed) -> Need:
+    """A registered client of the smallest multiconnect setup, for oneself.
+
+    Raises:
+        NotTested: there is none.
+    """
+    setups = multiconnect_setups(testbed)
+    if not setups:
+        raise NotTested("the testbed offers no multiconnect set-up")
+    return Need(shards=setups[0][0], multiconnect=True, exclusive=True)
 
 
 def another_setup(client: Client) -> Setup | None:

@@ -86,27 +86,28 @@ def test_a_token_that_was_logged_out_is_refused(wa_case: Case) -> None:
                 "restore of a good backup with a token that was logged out",
                 lambda: client.restore(password, answer.data, token=token),
             )
-        earlier = _logged_out_after_one_more_login(client)
-        if earlier:
+        more = _logged_out_after_one_more_login(client)
+        if more:
             refusals.judge(
                 "backup with a token that was logged out after one more login",
-                lambda: client.backup(password, token=earlier),
+                lambda: client.backup(password, token=more[0]),
             )
-            refusals.judge(
-                "backup with a token that was logged out, after two more logins",
-                lambda: client.backup(password, token=token),
-            )
+            if token not in more:  # logins of one second may give one token
+                refusals.judge(
+                    "backup with a token that was logged out, after two more logins",
+                    lambda: client.backup(password, token=token),
+                )
         refusals.finish()
 
 
-def _logged_out_after_one_more_login(client: Client) -> str | None:
-    """A token that was logged out while a newer session went on; None where a client has no two sessions."""
+def _logged_out_after_one_more_login(client: Client) -> tuple[str, str] | None:
+    """A token that was logged out while the newer one went on; None where a client has no two sessions."""
     try:
         earlier = client.fresh_admin_token()
-        client.fresh_admin_token()
+        newer = client.fresh_admin_token()
     except Unavailable:
         return None
-    return earlier if client.driver.logout(earlier).ok else None
+    return (earlier, newer) if client.driver.logout(earlier).ok else None
 
 
 @pytest.mark.wa_clause("ACCESS-5", uses_up="restores", widens=True)

@@ -15,6 +15,7 @@ from pytest_wa_settings.conformance.arrange import (
     can_spare_restores,
     change_values,
     multiconnect_setups,
+    on_multiconnect,
     picture,
     plant,
     plant_edge_values,
@@ -137,11 +138,7 @@ def test_nothing_can_be_read_out_of_data(wa_case: Case) -> None:
 
 @pytest.mark.wa_clause("BACKUP-4", widens=True)
 def test_nothing_can_be_read_out_of_data_of_multiconnect(wa_case: Case) -> None:
-    setups = multiconnect_setups(wa_case.testbed)
-    if not setups:
-        raise NotTested("no multiconnect client is offered")
-    shards, multiconnect = setups[0]
-    with wa_case.testbed.lease(Need(shards=shards, multiconnect=multiconnect, exclusive=True)) as client:
+    with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
         _plant_and_judge_sealed(wa_case, client)
 
 

@@ -13,7 +13,7 @@ from pytest_wa_settings.conformance.arrange import (
     a_password,
     backup_between_changes,
     change_values,
-    multiconnect_setups,
+    on_multiconnect,
     rng_of,
     take_backup,
 )
@@ -24,7 +24,7 @@ from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
 from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals
 from pytest_wa_settings.conformance.tokens import bad_tokens
 from pytest_wa_settings.testbed import Client, Need, Unavailable
-from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.verdicts import Case
 from pytest_wa_settings.wire import Answer, Token
 
 _SOME_MISSES = 6
@@ -56,11 +56,7 @@ def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) ->
 @pytest.mark.wa_clause("ACCESS-1", "ACCESS-2", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
 @pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
 def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Case) -> None:
-    setups = multiconnect_setups(wa_case.testbed)
-    if not setups:
-        raise NotTested("the testbed offers no multiconnect set-up")
-    shards, multiconnect = setups[0]
-    with wa_case.testbed.lease(Need(shards=shards, multiconnect=multiconnect, exclusive=True)) as client:
+    with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
         rng = rng_of(wa_case)
         other = take_backup(client, a_password(rng, 25))
         for name, token in bad_tokens(client, rng):

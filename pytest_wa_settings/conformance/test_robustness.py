@@ -34,7 +34,7 @@ from pytest_wa_settings.conformance.judgements import (
     settle,
     whole,
 )
-from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.testbed import Client, Need, Unavailable, passing
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -113,9 +113,9 @@ def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -
         finally:
             for driver in drivers:
                 driver.close()
-        # 429 and 503 are no judgement yet: those are asked for again, with patience
+        # what is no judgement yet is asked for again, with patience
         answers = [
-            client.backup(password) if answer.status in (429, 503) else answer
+            client.backup(password) if passing(answer) else answer
             for password, answer in zip(passwords, answers, strict=True)
         ]
         sent = f"{len(passwords)} backups at the same time, each with its own password"

@@ -15,7 +15,7 @@ from pytest_wa_settings.conformance.arrange import (
     another_setup,
     can_spare_restores,
     come_back,
-    multiconnect_setups,
+    on_multiconnect,
     restore_accepted,
     rng_of,
     take_backup,
@@ -159,11 +159,7 @@ def _on_multiconnect(case: Case) -> MulticonnectRestore:
 
 
 def _restore_on_multiconnect(case: Case) -> MulticonnectRestore:
-    setups = multiconnect_setups(case.testbed)
-    if not setups:
-        raise NotTested("no multiconnect client is offered")
-    shards, multiconnect = setups[0]
-    with case.testbed.lease(Need(shards=shards, multiconnect=multiconnect, exclusive=True)) as client:
+    with case.testbed.lease(on_multiconnect(case.testbed)) as client:
         if not can_spare_restores(client):
             raise NotTested("restores are saved for what cannot be judged without them")
         phones = Phones.of(case, client) if gives_new_code(client.version) else None
@@ -175,7 +171,9 @@ def _restore_on_multiconnect(case: Case) -> MulticonnectRestore:
         come_back(client)
         if phones:
             phones.look_after(restores=1)
-        return MulticonnectRestore(answer, f"restore on an existing app of {shards} shards", stopped, phones)
+        return MulticonnectRestore(
+            answer, f"restore on an existing app of {client.setup[0]} shards", stopped, phones
+        )
 
 
 @pytest.mark.wa_clause("RESTORE-10", "CODE-1", uses_up="restores", widens=True)

@@ -253,7 +253,6 @@ class Pool:
             self.fork_spare()
         spare = self.spares.pop(0)
         client.child = spare.child
-        # One that is gone already is seen to have ended before it served.
         spare.begin(order)
 
     def fork_spare(self) -> None:

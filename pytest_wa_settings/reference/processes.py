@@ -125,15 +125,11 @@ class Spare:
     child: Child
     orders: int
 
-    def begin(self, order: bytes) -> bool:
-        """Hand its work over, once; whether it is still there to take it."""
-        try:
+    def begin(self, order: bytes) -> None:
+        """Hand its work over, once; one that is gone already is seen to have ended before it served."""
+        with contextlib.suppress(BrokenPipeError):
             os.write(self.orders, order)
-        except BrokenPipeError:
-            return False
-        finally:
-            os.close(self.orders)
-        return True
+        os.close(self.orders)
 
 
 def fork_ahead(work: Callable[[bytes, Ready], None]) -> Spare:

@@ -5,6 +5,7 @@ from .base import Need, Settings, Setup, Testbed
 from .client import Client
 from .consumer import Consumer, ConsumerError, Contact, Notice
 from .errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable, UsageError
+from .patience import passing
 from .webhook import Call, Receiver, ReceiverError
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "Unavailable",
     "UsageError",
     "open_testbed",
+    "passing",
 ]
