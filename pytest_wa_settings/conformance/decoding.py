@@ -7,17 +7,19 @@ question is asked of every encoding that the string could be (clauses BACKUP-4 a
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import re
+import string
 import urllib.parse
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _RUN = re.compile(r"[A-Za-z0-9+/_]+(?:-{1,2}[A-Za-z0-9+/_]+)*-{0,2}={0,2}")
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
-_HEX = frozenset("0123456789abcdefABCDEF")
+_BASE64 = string.ascii_letters + string.digits + "+/"
+_NO_BASE64 = bytes(set(range(256)) - set(_BASE64.encode()))
+_HEX = string.hexdigits
 _SURELY_HEX = 32
 _MOST_OFFSETS = 512
 _MOST_VIEWS = 4000
@@ -77,7 +79,7 @@ def longest_run(text: str) -> Run:
     body = text[start:end].rstrip("=")
     if len(body) < 16:
         return Run(text, start, end, "text")
-    if len(body) % 2 == 0 and set(body) <= _HEX and (body == body.lower() or body == body.upper()):
+    if len(body) % 2 == 0 and _all_of(body, _HEX) and (body == body.lower() or body == body.upper()):
         return Run(text, start, end, "hex")
     if len(body) % 4 != 1:
         return Run(text, start, end, "base64")
@@ -87,10 +89,10 @@ def longest_run(text: str) -> Run:
 def lenient_base64(text: str) -> bytes:
     """The bytes that a forgiving decoder reads: both alphabets, junk skipped, up to the padding."""
     body = text.split("=", 1)[0].replace("-", "+").replace("_", "/")
-    kept = _NO_BASE64.sub("", body)
+    kept = body.encode("ascii", "ignore").translate(None, _NO_BASE64)
     if len(kept) % 4 == 1:
         kept = kept[:-1]
-    return base64.b64decode(kept + "=" * (-len(kept) % 4))
+    return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
 
 
 def lenient_hex(text: str) -> bytes:
@@ -98,6 +100,10 @@ def lenient_hex(text: str) -> bytes:
     body = re.match(r"[0-9a-fA-F]*", text)
     digits = body.group() if body else ""
     return bytes.fromhex(digits[: len(digits) // 2 * 2])
+
+
+def _all_of(text: str, alphabet: str) -> bool:
+    return text.isascii() and not text.encode().translate(None, alphabet.encode())
 
 
 def could_mean_the_same(one: str, other: str, depth: int = 3) -> bool:
@@ -111,7 +117,7 @@ def could_mean_the_same(one: str, other: str, depth: int = 3) -> bool:
         return True
     if (one == one.lower() or one == one.upper()) and one.lower() == other.lower():
         return True
-    if urllib.parse.unquote(one) == urllib.parse.unquote(other):
+    if ("%" in one or "%" in other) and urllib.parse.unquote(one) == urllib.parse.unquote(other):
         return True
     if depth == 0:
         return False
@@ -122,10 +128,11 @@ def could_mean_the_same(one: str, other: str, depth: int = 3) -> bool:
 
 
 def _same_decoded(one: str, other: str, depth: int) -> bool:
-    for alphabet, decode in ((_HEX, lenient_hex), (_BASE64 | set("-_"), lenient_base64)):
-        if len(one.rstrip("=")) < 2 or not set(one.rstrip("=")) <= alphabet:
+    body = one.rstrip("=")
+    for alphabet, decode in ((_HEX, lenient_hex), (_BASE64 + "-_", lenient_base64)):
+        if len(body) < 2 or not _all_of(body, alphabet):
             continue
-        if alphabet is not _HEX and len(one) >= _SURELY_HEX and set(one) <= _HEX:
+        if alphabet is not _HEX and len(one) >= _SURELY_HEX and _all_of(one, _HEX):
             continue  # base64 of this length with hex digits alone does not happen
         left, right = decode(one), decode(other)
         if left == right:
@@ -144,11 +151,9 @@ def _texts_could_mean_the_same(left: bytes, right: bytes, depth: int) -> bool:
 
 def _same_runs(one: str, other: str, depth: int) -> bool:
     """Whether both have the same separators between runs, and each run could mean the same."""
-    if _RUN.sub("\0", one) != _RUN.sub("\0", other):
+    if _RUN.fullmatch(one) or _RUN.sub("\0", one) != _RUN.sub("\0", other):
         return False
     left, right = _RUN.findall(one), _RUN.findall(other)
-    if left == [one]:
-        return False
     pairs = zip(left, right, strict=True)
     return all(could_mean_the_same(a, b, depth - 1) for a, b in pairs)
 

@@ -55,7 +55,7 @@ class Parts:
             )
         self.options = options
         self.log = log
-        self.store = Store(Path(options.state_dir)) if store is None else store
+        self.store = Store(Path(options.state_dir), synced=options.synced) if store is None else store
         self.vault = Vault(COSTS[options.kdf])
         self.link = Link(options.network)
         self.webhook = Webhook(self.store)
@@ -156,6 +156,8 @@ class HttpServer(uvicorn.Server):
         deadline = time.monotonic() + self.patience
         while (self.server_state.tasks or self.unsent()) and time.monotonic() < deadline:
             await asyncio.sleep(0.001)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
         await asyncio.sleep(0.001)
 
     def unsent(self) -> bool:

@@ -54,6 +54,7 @@ class Loop:
             self.selector.unregister(child.ready)
             os.close(child.ready)
             child.ready = -1
+        child.dismiss()
 
     def turn(self, seconds: float | None) -> None:
         """Wait for news up to `seconds`, and hand the children that have ended to `on_turn`."""
@@ -89,9 +90,10 @@ class Loop:
             raise ReferenceFault(problem or "A process did not come up.", remedy or "See its log.")
 
     def stop(self, child: Child, number: int) -> None:
-        """End a child with a signal and wait until it is gone; one that lingers is killed."""
+        """End a child with a signal and wait until it is gone, or waits for work; one that lingers is killed."""
         child.signal(number)
-        if not self.until(lambda: child.pid not in self.children, END_SECONDS):
+        in_order = number != signal.SIGKILL
+        if not self.until(lambda: child.pid not in self.children or (in_order and child.idle), END_SECONDS):
             child.signal(signal.SIGKILL)
             self.until(lambda: child.pid not in self.children, END_SECONDS)
 

@@ -27,7 +27,10 @@ def parse_version(text: str) -> Version:
 
 @dataclass(frozen=True)
 class Options:
-    """One client's set-up; `number` is registered at birth, `port` 0 lets the starter choose one."""
+    """One client's set-up; `number` is registered at birth, `port` 0 lets the starter choose one.
+
+    `synced` is False where the state goes with the process that started the client: see Store.
+    """
 
     shards: int = 1
     multiconnect: bool = False
@@ -44,6 +47,7 @@ class Options:
     http: bool = False
     log_level: str = "warning"
     api_key: str | None = None
+    synced: bool = True
 
     def __post_init__(self) -> None:
         kinds = {"str": str, "int": int, "bool": bool}

@@ -23,7 +23,7 @@ from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.logs import Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import Options
-from pytest_wa_settings.reference.processes import Child, Ready, Spare, fork, fork_ahead, freeze
+from pytest_wa_settings.reference.processes import Child, Ready, fork, fork_ahead, freeze
 from pytest_wa_settings.reference.tls import Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
@@ -31,6 +31,7 @@ from pytest_wa_settings.reference.workers import run_client, run_network
 PORTS = range(12000, 32000)
 # Processes forked ahead: as many clients as are started at one time, mostly.
 SPARES = 2
+MOST_SPARES = 4
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Pool:
         self.clients: dict[str, Managed] = {}
         self.authority: Authority | None = None
         self.tls: ssl.SSLContext | None = None
-        self.spares: list[Spare] = []
+        self.spares: list[Child] = []
         self.orders: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "network": self.network,
             "start": self.start,
@@ -127,25 +128,33 @@ class Pool:
 
     def children_ended(self, ended: list[Child]) -> None:
         """Take in what has happened: who serves now, who has ended and is to be started again."""
-        self.notice_ready()
+        self.notice_news()
         for child in ended:
-            self.spares = [spare for spare in self.spares if spare.child is not child]
+            self.spares = [spare for spare in self.spares if spare is not child]
             for client in self.clients.values():
                 if client.child is child:
                     self.client_ended(client)
 
     def client_ended(self, client: Managed) -> None:
-        """A client's process is gone: the restart policy decides."""
+        """A client's process has ended or waits for work: the restart policy decides."""
         came_up = client.ready
         client.child, client.ready = None, False
         if client.options.restart_policy != "no" and not client.stopped_by_us and came_up:
             self.launch(client)
 
-    def notice_ready(self) -> None:
-        """Note which clients have begun to serve."""
+    def notice_news(self) -> None:
+        """Note which clients have begun to serve, and which have ended and left a process to spare."""
         for client in self.clients.values():
-            if client.child is not None and client.child.serves:
-                client.ready = True
+            child = client.child
+            if child is None or b"\n" not in child.told:
+                continue
+            client.ready = client.ready or child.serves or child.idle
+            if child.idle:
+                if len(self.spares) < MOST_SPARES:
+                    self.spares.append(child)
+                else:
+                    child.dismiss()
+                self.client_ended(client)
 
     # Orders.
 
@@ -177,7 +186,7 @@ class Pool:
         temporary = options.state_dir is None
         key = secrets.token_hex(4)
         state = str(self.folder / key) if temporary else options.state_dir
-        options = replace(options, port=port, state_dir=state)
+        options = replace(options, port=port, state_dir=state, synced=not temporary)
         url = f"{'http' if options.http else 'https'}://127.0.0.1:{port}"
         client = Managed(key, options, url, reserve, temporary, deviations)
         self.clients[key] = client
@@ -224,7 +233,7 @@ class Pool:
     def discard(self, order: dict[str, Any]) -> dict[str, Any]:
         """End a client and forget its state."""
         client = self.clients[order["client"]]
-        self.stop(client, signal.SIGKILL)
+        self.stop(client, signal.SIGTERM if client.deviations == (None, None) else signal.SIGKILL)
         del self.clients[client.key]
         client.reserve.close()
         if client.temporary and client.options.state_dir is not None:
@@ -251,29 +260,29 @@ class Pool:
         order = pickle.dumps((client.options, client.deviations))
         if not self.spares:
             self.fork_spare()
-        spare = self.spares.pop(0)
-        client.child = spare.child
-        spare.begin(order)
+        client.child = self.spares.pop()  # the one that worked last has least to load and to copy
+        client.child.begin(order)
 
     def fork_spare(self) -> None:
         """Fork a process for a client to come."""
         tls = self.context()
 
-        def work(order: bytes, ready: Ready) -> None:
+        def work(order: bytes, ready: Ready) -> bool:
             options, deviations = pickle.loads(order)
             chosen(*deviations).enter("client")
             run_client(options, None if options.http else tls, ready)
+            return deviations == (None, None)  # what a deviation changed, and keeps, ends with the process
 
         spare = fork_ahead(work)
-        self.loop.add(spare.child)
-        self.spares.append(spare)
+        self.loop.add(spare)
+        self.spares.insert(0, spare)
 
     def await_client(self, client: Managed) -> None:
         """Wait until a client serves."""
         child = client.child
         if child is not None:
             self.loop.await_child(child)
-            self.notice_ready()
+            self.notice_news()
 
     def stop(self, client: Managed, number: int) -> dict[str, Any]:
         """End a client's process with a signal and wait until it is gone."""

@@ -34,16 +34,37 @@ Ready = Callable[[str], None]
 
 @dataclass
 class Child:
-    """A forked process; `ready` is the pipe on which it tells that it serves, or why not."""
+    """A forked process; `ready` is the pipe on which it tells that it serves, or why not.
+
+    One that was forked ahead gets its work over `orders`, and may take the next when it has done the last.
+    """
 
     pid: int
     ready: int
     told: bytes = b""
+    orders: int = -1
 
     @property
     def serves(self) -> bool:
         """Whether it has told that it serves."""
-        return self.told.startswith(b"listening\n")
+        return self.told.startswith(b"listening\n") and not self.idle
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has told that its work is done, and waits for the next."""
+        return self.told.endswith(b"idle\n")
+
+    def begin(self, order: bytes) -> None:
+        """Hand it its work; one that is gone already is seen to have ended before it served."""
+        self.told = b""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.orders, len(order).to_bytes(4, "big") + order)
+
+    def dismiss(self) -> None:
+        """Let one that waits for work end."""
+        if self.orders >= 0:
+            os.close(self.orders)
+            self.orders = -1
 
     def signal(self, number: int) -> None:
         """Send a signal; a process that is gone already is no problem."""
@@ -101,7 +122,6 @@ def fork(work: Callable[[Ready], None], keep: frozenset[int] = frozenset()) -> C
 
         def ready(line: str) -> None:
             os.write(writing, line.encode() + b"\n")
-            os.close(writing)
 
         work(ready)
         status = 0
@@ -118,35 +138,27 @@ def fork(work: Callable[[Ready], None], keep: frozenset[int] = frozenset()) -> C
         os._exit(status)
 
 
-@dataclass
-class Spare:
-    """A process forked ahead: it waits for its work, so that what it takes to fork is not waited for."""
+def fork_ahead(work: Callable[[bytes, Ready], bool]) -> Child:
+    """Fork a process that runs `work` with an order that it gets later, so that no start waits for a fork.
 
-    child: Child
-    orders: int
-
-    def begin(self, order: bytes) -> None:
-        """Hand its work over, once; one that is gone already is seen to have ended before it served."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self.orders, order)
-        os.close(self.orders)
-
-
-def fork_ahead(work: Callable[[bytes, Ready], None]) -> Spare:
-    """Fork a process that runs `work` with the order that it gets later; it ends when it can get none."""
+    It takes the next order when `work` returns True, and ends otherwise, or when it can get none.
+    """
     reading, writing = os.pipe()
 
     def wait(ready: Ready) -> None:
-        parts = []
-        while part := os.read(reading, 65536):
-            parts.append(part)
-        os.close(reading)
-        if parts:
-            work(b"".join(parts), ready)
+        with os.fdopen(reading, "rb") as orders:
+            while order := orders.read(int.from_bytes(orders.read(4), "big")):
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                if not work(order, ready):
+                    return
+                # What was sent to end the work that is done must not end the next.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                ready("idle")
 
     child = fork(wait, frozenset({reading}))
     os.close(reading)
-    return Spare(child, writing)
+    child.orders = writing
+    return child
 
 
 def freeze() -> None:

@@ -49,14 +49,17 @@ CREATE TABLE IF NOT EXISTS callbacks (
 
 
 class Store:
-    """One client's state on disk. Used from one thread; no method waits."""
+    """One client's state on disk. Used from one thread; no method waits.
+
+    `synced`: it waits for the disk, so that a power cut leaves it whole too, as a kill does in any case.
+    """
 
     engine = "SQLITE"
     begin = "BEGIN IMMEDIATE"
     db: Any
     folder: Path
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, synced: bool = True) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = self._hold(folder / "lock")
@@ -65,7 +68,7 @@ class Store:
         # Only this process reads it (see _hold): its locks need not be taken anew for every statement.
         self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
         # In WAL mode NORMAL loses nothing when the process is killed; a power cut may undo the last changes.
-        self.db.execute("PRAGMA synchronous=NORMAL")
+        self.db.execute(f"PRAGMA synchronous={'NORMAL' if synced else 'OFF'}")
         if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version=1;COMMIT;")
