@@ -39,10 +39,12 @@ class Scrubber:
         self._old: _Index = {}
         self._young_count = 0
         self._known: set[int] = set()
+        # Registered, and not spelled out yet: most runs register thousands and look for none.
+        self._pending: list[tuple[str, _Index]] = []
         # Names and header values come again with every exchange: those looked through, and by what they hold.
         self._clean: set[str] = set()
         self._clean_by_key: dict[str, set[str]] = {}
-        self._registered = 0
+        self._spelled_out = 0
 
     def add(self, secret: str) -> None:
         """Registers `secret` for good; shorter than 4 characters it is too common to look for."""
@@ -61,9 +63,12 @@ class Scrubber:
 
     def scrub(self, text: str) -> str:
         """`text` with every registered secret in it replaced by `<secret>`."""
+        if self._pending:
+            with self._lock:
+                self._spell_out()
         if text in self._clean:
             return text
-        kept, young, old, registered = self._kept, self._young, self._old, self._registered
+        kept, young, old, registered = self._kept, self._young, self._old, self._spelled_out
         out: list[str] = []
         done = at = 0
         last = len(text) - _KEY
@@ -86,7 +91,7 @@ class Scrubber:
     def _remember(self, text: str, registered: int) -> None:
         """Notes that `text` holds none of the secrets, if there are still just so many."""
         with self._lock:
-            if registered != self._registered:
+            if registered != self._spelled_out:
                 return
             if len(self._clean) >= _MOST_CLEAN:
                 self._clean.clear()
@@ -101,15 +106,21 @@ class Scrubber:
             if mark in self._known:
                 return
             if volatile and self.forgets_next:
+                self._spell_out()
                 self._old, self._young, self._young_count = self._young, {}, 0
                 self._known.clear()
             self._known.add(mark)
             index = self._young if volatile else self._kept
             self._young_count += volatile
+            self._pending.append((secret, index))
+
+    def _spell_out(self) -> None:
+        for secret, index in self._pending:
             for form in forms(secret):
                 self._clean.difference_update(self._clean_by_key.pop(form[:_KEY], ()))
                 index.setdefault(form[:_KEY], {}).setdefault(len(form), set()).add(form)
-            self._registered += 1
+            self._spelled_out += 1
+        self._pending.clear()
 
 
 def _end_of_match(by_length: dict[int, set[str]], text: str, at: int) -> int:
