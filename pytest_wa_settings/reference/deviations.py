@@ -1,6 +1,7 @@
 """Deviations of the clean reference, made from outside: they replace methods before a client is put together.
 
-Each runs in a forked process of its own, so that what it replaces is replaced for one client only.
+They do so in a process that runs one client at a time, and only for that client: what they replaced, and what
+they remember, is gone after it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from pytest_wa_settings.reference.errors import ReferenceFault
 
 Place = Literal["client", "network"]
 NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
+_ABSENT = object()
+_replaced: list[tuple[type | ModuleType, str, Any]] = []
+
+
+def replace(owner: type | ModuleType, name: str, new: Any) -> None:
+    """Put `new` in the place of an attribute, until the deviations are left."""
+    _replaced.append((owner, name, vars(owner).get(name, _ABSENT)))
+    setattr(owner, name, new)
 
 
 def wrap(owner: type | ModuleType, name: str, around: Callable[..., Any]) -> None:
@@ -27,7 +36,7 @@ def wrap(owner: type | ModuleType, name: str, around: Callable[..., Any]) -> Non
     def replacement(*arguments: Any, **named: Any) -> Any:
         return around(clean, *arguments, **named)
 
-    setattr(owner, name, replacement)
+    replace(owner, name, replacement)
 
 
 @dataclass(frozen=True)
@@ -140,10 +149,19 @@ class Chosen:
         return {name: value for deviation in self.deviations for name, value in deviation.options.items()}
 
     def enter(self, place: Place) -> None:
-        """Make this process deviate; call it in a forked one, before its parts are put together."""
+        """Make this process deviate; call it before a client's parts are put together."""
         for deviation in self.deviations:
             if deviation.place == place:
                 deviation.apply()
+
+    def leave(self) -> None:
+        """Make this process clean again; call it when the client is gone."""
+        while _replaced:
+            owner, name, clean = _replaced.pop()
+            if clean is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, clean)
 
 
 def chosen(mutant: str | None, variant: str | None) -> Chosen:

@@ -89,11 +89,11 @@ class Loop:
             problem, _, remedy = said.partition("\t")
             raise ReferenceFault(problem or "A process did not come up.", remedy or "See its log.")
 
-    def stop(self, child: Child, number: int) -> None:
-        """End a child with a signal and wait until it is gone, or waits for work; one that lingers is killed."""
+    def stop(self, child: Child, number: int, patience: float = END_SECONDS) -> None:
+        """End a child with a signal, wait until it is gone or idle; one that lingers is killed."""
         child.signal(number)
         in_order = number != signal.SIGKILL
-        if not self.until(lambda: child.pid not in self.children or (in_order and child.idle), END_SECONDS):
+        if not self.until(lambda: child.pid not in self.children or (in_order and child.idle), patience):
             child.signal(signal.SIGKILL)
             self.until(lambda: child.pid not in self.children, END_SECONDS)
 

@@ -21,7 +21,7 @@ from pytest_wa_settings.reference.client import HttpServer, Parts, listen
 from pytest_wa_settings.reference.deviations import chosen
 from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.logs import Log
-from pytest_wa_settings.reference.loop import Loop
+from pytest_wa_settings.reference.loop import END_SECONDS, Loop
 from pytest_wa_settings.reference.options import Options
 from pytest_wa_settings.reference.processes import Child, Ready, fork, fork_ahead, freeze
 from pytest_wa_settings.reference.tls import Authority
@@ -32,6 +32,8 @@ PORTS = range(12000, 32000)
 # Processes forked ahead: as many clients as are started at one time, mostly.
 SPARES = 2
 MOST_SPARES = 4
+# What a client that is not needed any more gets to end in order, which leaves its process to the next one.
+DISCARD_SECONDS = 0.5
 
 
 @dataclass
@@ -233,7 +235,7 @@ class Pool:
     def discard(self, order: dict[str, Any]) -> dict[str, Any]:
         """End a client and forget its state."""
         client = self.clients[order["client"]]
-        self.stop(client, signal.SIGTERM if client.deviations == (None, None) else signal.SIGKILL)
+        self.stop(client, signal.SIGTERM, DISCARD_SECONDS)
         del self.clients[client.key]
         client.reserve.close()
         if client.temporary and client.options.state_dir is not None:
@@ -267,11 +269,12 @@ class Pool:
         """Fork a process for a client to come."""
         tls = self.context()
 
-        def work(order: bytes, ready: Ready) -> bool:
-            options, deviations = pickle.loads(order)
-            chosen(*deviations).enter("client")
+        def work(order: bytes, ready: Ready) -> None:
+            options, names = pickle.loads(order)
+            deviations = chosen(*names)
+            deviations.enter("client")
             run_client(options, None if options.http else tls, ready)
-            return deviations == (None, None)  # what a deviation changed, and keeps, ends with the process
+            deviations.leave()
 
         spare = fork_ahead(work)
         self.loop.add(spare)
@@ -284,11 +287,11 @@ class Pool:
             self.loop.await_child(child)
             self.notice_news()
 
-    def stop(self, client: Managed, number: int) -> dict[str, Any]:
-        """End a client's process with a signal and wait until it is gone."""
+    def stop(self, client: Managed, number: int, patience: float = END_SECONDS) -> dict[str, Any]:
+        """End a client with a signal and wait until it is gone."""
         client.stopped_by_us = True
         if client.child is not None:
-            self.loop.stop(client.child, number)
+            self.loop.stop(client.child, number, patience)
         return {}
 
     def certified(self) -> Authority:

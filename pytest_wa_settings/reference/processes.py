@@ -138,10 +138,10 @@ def fork(work: Callable[[Ready], None], keep: frozenset[int] = frozenset()) -> C
         os._exit(status)
 
 
-def fork_ahead(work: Callable[[bytes, Ready], bool]) -> Child:
-    """Fork a process that runs `work` with an order that it gets later, so that no start waits for a fork.
+def fork_ahead(work: Callable[[bytes, Ready], None]) -> Child:
+    """Fork a process that runs `work` with orders that it gets later, so that no start waits for a fork.
 
-    It takes the next order when `work` returns True, and ends otherwise, or when it can get none.
+    It ends when it can get no more of them.
     """
     reading, writing = os.pipe()
 
@@ -149,8 +149,7 @@ def fork_ahead(work: Callable[[bytes, Ready], bool]) -> Child:
         with os.fdopen(reading, "rb") as orders:
             while order := orders.read(int.from_bytes(orders.read(4), "big")):
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                if not work(order, ready):
-                    return
+                work(order, ready)
                 # What was sent to end the work that is done must not end the next.
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 ready("idle")

@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import detecting
 import pytest
 from driving import Pool, Reference
 
+from pytest_wa_settings.reference import deviations
+from pytest_wa_settings.reference.deviations import Chosen, chosen
+
 PASSWORD = "aA1!a password of 30 characters"
 HOLD_THE_PRODUCT = ("RESTORE-1", "RESTORE-2", "RESTORE-5", "RESTORE-6", "SHARD-2", "BACKUP-4", "CODE-1")
+REPLACED = ("pytest_wa_settings.reference", "uvicorn")
 MUTANTS = detecting.subjects("mutant")
 VARIANTS = detecting.subjects("variant")
 
@@ -104,3 +109,31 @@ def test_serve_takes_a_mutant(tmp_path: Path) -> None:
     assert done.stderr == (
         "wa-settings: There is no mutant 'none-such'. List them with wa-settings mutants.\n"
     )
+
+
+def _attributes() -> dict[tuple[str, ...], object]:
+    """Everything that a deviation could have replaced, by where it stands."""
+    found: dict[tuple[str, ...], object] = {}
+    for module in [one for name, one in sys.modules.items() if name.startswith(REPLACED)]:
+        for name, value in vars(module).items():
+            found[module.__name__, name] = value
+            if isinstance(value, type):
+                members = {key: one for key, one in vars(value).items() if not key.startswith("__abc_")}
+                found.update(((module.__name__, name, key), one) for key, one in members.items())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["mutant", "variant"])
+def test_a_deviation_that_is_left_has_left_nothing_behind(kind: str) -> None:
+    import_module("pytest_wa_settings.reference.pool")
+    import_module("uvicorn.protocols.http.httptools_impl")
+    chosen(*[next(one.name for one in listed) for listed in (MUTANTS, VARIANTS)])  # loads them all
+    clean = _attributes()
+    register = {"mutant": deviations.MUTANTS, "variant": deviations.VARIANTS}[kind]
+    for name, deviation in register.known.items():
+        entered = Chosen(deviation)
+        entered.enter("client")
+        entered.leave()
+        now = _attributes()
+        changed = [where for where in now if now[where] is not clean.get(where)]
+        assert (name, changed, clean.keys() - now.keys()) == (name, [], set())

@@ -190,3 +190,42 @@ def test_a_pool_without_orders_ends_at_once(tmp_path: Path) -> None:
         with stdin.open("rb") as orders:
             run = subprocess.run(command, stdin=orders, capture_output=True, timeout=20)
         assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def test_a_process_whose_client_has_ended_takes_the_next_one(client: Reference) -> None:
+    assert client.restore(client.data()).status_code == 200
+    assert wait_until(lambda: not client.pool.ask("status", client=client.key)["running"])
+    again = client.pool.ask("start_again", client=client.key)
+    assert (again["pid"], again["generation"]) == (client.pid, 2)
+    assert client.status() == "connected"
+
+
+def test_a_killed_clients_process_takes_no_other(client: Reference) -> None:
+    client.pool.ask("kill", client=client.key)
+    assert client.pool.ask("start_again", client=client.key)["pid"] != client.pid
+
+
+def test_a_signal_that_comes_after_a_clients_end_does_not_end_the_next(pool: Pool) -> None:
+    first = pool.start()
+    pool.ask("term", client=first.key)
+    os.kill(first.pid, signal.SIGTERM)
+    second = pool.start()
+    assert second.pid == first.pid
+    assert second.status() == "connected"
+
+
+def test_a_clean_client_may_follow_a_deviating_one_in_its_process(pool: Pool) -> None:
+    mutant = pool.start(mutant="backup-without-token")
+    assert mutant.backup(token="").status_code == 200
+    pool.ask("discard", client=mutant.key)
+    clean = pool.start()
+    assert clean.pid == mutant.pid
+    assert clean.backup(token="").status_code == 401
+
+
+def test_few_processes_wait_however_many_clients_were_there(pool: Pool) -> None:
+    for client in [pool.start() for _ in range(8)]:
+        pool.ask("discard", client=client.key)
+        client.http.close()
+    # the network, and four processes that wait
+    assert wait_until(lambda: len(children(pool.process.pid)) == 5)

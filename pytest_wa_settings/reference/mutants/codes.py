@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.coreapp import Coreapp
-from pytest_wa_settings.reference.deviations import mutant, wrap
+from pytest_wa_settings.reference.deviations import mutant, replace, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.mutants.tools import Handle
@@ -74,7 +74,7 @@ def code_restored_by_the_first_version_of_the_rule() -> None:
     def restored(options: Options) -> bool:
         return options.release > (2, 31, 4)
 
-    setattr(Options, "new_code_on_restore", property(restored))  # noqa: B010 - a property is no plain attribute
+    replace(Options, "new_code_on_restore", property(restored))
 
 
 def _for_some(changed: Callable[[Network, Contact], bool]) -> None:
@@ -270,7 +270,7 @@ def code_new_after_a_refused_backup() -> None:
 @mutant("CODE-4")
 def code_new_in_old_versions_too() -> None:
     """Versions before v2.31.4 make a new identity at a restore, too."""
-    setattr(Options, "new_code_on_restore", property(lambda options: True))  # noqa: B010 - a property
+    replace(Options, "new_code_on_restore", property(lambda options: True))
 
 
 @mutant("CODE-4")
@@ -280,7 +280,7 @@ def code_new_from_2_31_on() -> None:
     def compared(options: Options) -> bool:
         return options.release[:2] >= (2, 31)
 
-    setattr(Options, "new_code_on_restore", property(compared))  # noqa: B010 - a property is no plain attribute
+    replace(Options, "new_code_on_restore", property(compared))
 
 
 @mutant("CODE-2")

@@ -14,7 +14,7 @@ from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.client import HttpServer
 from pytest_wa_settings.reference.configuration import Configuration
 from pytest_wa_settings.reference.coreapp import Coreapp
-from pytest_wa_settings.reference.deviations import variant, variant_of, wrap
+from pytest_wa_settings.reference.deviations import replace, variant, variant_of, wrap
 from pytest_wa_settings.reference.errors import not_ready
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.network import Network
@@ -217,7 +217,7 @@ def idle_connections_dropped() -> None:
 @variant()
 def bodies_of_16_kilobytes_at_most() -> None:
     """A larger body is answered 413 before it has come whole, and its connection is closed."""
-    http.DRAINED = 0
+    replace(http, "DRAINED", 0)
 
     def made(clean: Any, app: Webapp, *given: Any) -> None:
         clean(app, *given)
