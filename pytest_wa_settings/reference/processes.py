@@ -57,7 +57,7 @@ class Child:
     def begin(self, order: bytes) -> None:
         """Hand it its work; one that is gone already is seen to have ended before it served."""
         self.told = b""
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             os.write(self.orders, len(order).to_bytes(4, "big") + order)
 
     def dismiss(self) -> None:
