@@ -308,7 +308,7 @@ def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
     Raises:
         NotTested: it was refused, which the clause `see` judges.
     """
-    answer = client.restore(backup.password, backup.data)
+    answer = client.restore(backup.password, backup.data, fresh=True)
     if answer.answered and not answer.ok:
         raise NotTested(f"the restore was refused ({came(answer)}): see {see}")
     return answer
@@ -316,7 +316,7 @@ def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
 
 def refused_by_both(source: Client, backup: Backup, here: str) -> str:
     """The control after a refusal on another machine: RESTORE-8 where its own client refuses it, too."""
-    answer = source.restore(backup.password, backup.data)
+    answer = source.restore(backup.password, backup.data, fresh=True)
     return "RESTORE-8" if answer.answered and not answer.ok else here
 
 

@@ -178,7 +178,7 @@ class Refusals:
         return not agree(leaves, backup.at.values, read(self._client).values)
 
     def _still_restores(self, backup: Backup) -> None:
-        answer = self._client.restore(backup.password, backup.data)
+        answer = self._client.restore(backup.password, backup.data, fresh=True)
         accepted = answer.ok or not answer.answered
         if not accepted:
             fresh = take_backup(self._client, backup.password)

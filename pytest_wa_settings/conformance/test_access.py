@@ -45,7 +45,8 @@ def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
         refusals = Refusals(wa_case, "ACCESS-3", client)
         for name, token in bad_tokens(client, rng_of(wa_case)):
             sent = f"restore of a good backup with {name}"
-            answer = refusals.judge(sent, partial(client.restore, backup.password, backup.data, token=token))
+            restore = partial(client.restore, backup.password, backup.data, token=token, fresh=True)
+            answer = refusals.judge(sent, restore)
             settle(unauthorized("ACCESS-3", sent, answer))
         refusals.survives_a_start(backup)
         refusals.finish(backup)
@@ -59,7 +60,7 @@ def test_restore_refuses_a_user_that_is_no_admin(wa_case: Case) -> None:
         refusals = Refusals(wa_case, "ACCESS-4", client)
         refusals.judge(
             "restore of a good backup with a non-admin account's token",
-            lambda: client.restore(backup.password, backup.data, token=token),
+            lambda: client.restore(backup.password, backup.data, token=token, fresh=True),
         )
         refusals.survives_a_start(backup)
         refusals.finish(backup)
@@ -84,7 +85,7 @@ def test_a_token_that_was_logged_out_is_refused(wa_case: Case) -> None:
         if restores and client.may_restore:
             refusals.judge(
                 "restore of a good backup with a token that was logged out",
-                lambda: client.restore(password, answer.data, token=token),
+                lambda: client.restore(password, answer.data, token=token, fresh=True),
             )
         more = _logged_out_after_one_more_login(client)
         if more:

@@ -93,7 +93,7 @@ class Life:
         number = which % len(self.backups)
         backup = self.backups[number]
         self.steps.append(f"restore backup {number + 1}")
-        answer = self.client.restore(backup.password, backup.data)
+        answer = self.client.restore(backup.password, backup.data, fresh=True)
         if answer.answered and not answer.ok:
             clause = "RESTORE-13" if backup.data in self.restored else "RESTORE-8"
             self.told(Finding(clause, "restore of a good backup", "it is accepted", came(answer), (answer,)))
@@ -157,7 +157,7 @@ class Life:
         new = self.leases.enter_context(
             self.case.testbed.lease(Need("unregistered", exclusive=True, consumes=True))
         )
-        answer = new.restore(backup.password, backup.data)
+        answer = new.restore(backup.password, backup.data, fresh=True)
         if answer.answered and not answer.ok:
             clause = refused_by_both(self.client, backup, "RESTORE-9")
             self.told(Finding(clause, "restore on a new machine", "it is accepted", came(answer), (answer,)))

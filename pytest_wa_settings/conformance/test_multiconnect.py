@@ -222,7 +222,7 @@ def _make_round_trip(case: Case, setup: Setup) -> RoundTrip:
         fresh = case.testbed.why_not(target) is None
         client = leases.enter_context(case.testbed.lease(target)) if fresh else source
         backup = backup_between_changes(source, rng, a_password(rng))
-        trip = RoundTrip(backup, client.restore(backup.password, backup.data), fresh)
+        trip = RoundTrip(backup, client.restore(backup.password, backup.data, fresh=True), fresh)
         if trip.answer.answered and not trip.answer.ok:
             return trip
         try:

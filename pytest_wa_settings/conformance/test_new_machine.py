@@ -102,7 +102,7 @@ def test_a_backup_of_a_machine_that_was_restored_restores(wa_case: Case) -> None
         come_back(second, see="RESTORE-9")
         at = plant_other_values(second, rng, "application")
         backup = take_backup(second, a_password(rng), at=at)
-        answer = first.restore(backup.password, backup.data)
+        answer = first.restore(backup.password, backup.data, fresh=True)
         sent = "a backup of a machine that was restored itself, restored on the machine before it"
         if answer.answered and not answer.ok:
             settle(Finding("RESTORE-8", sent, "it is accepted", came(answer), (answer,)))
@@ -130,7 +130,7 @@ def test_a_new_machine_restores_while_the_machine_of_the_backup_is_down(wa_case:
         if not old.wait_down(wa_case.testbed.ready_timeout):
             raise NotTested("the machine of the backup was not seen down: see RESTORE-10")
         wait_until(lambda: not old.probe().answered, _STOPS_WITHIN)  # it may answer 503 until its end
-        answer = new.restore(backup.password, backup.data)
+        answer = new.restore(backup.password, backup.data, fresh=True)
         if answer.ok or not answer.answered:
             return
         come_back(old)

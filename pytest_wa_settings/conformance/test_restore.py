@@ -176,7 +176,7 @@ def test_every_backup_restores_with_its_own_password(wa_case: Case) -> None:
 
 
 def _own_password(client: Client, password: str, data: str, name: str, example: str | None = None) -> Answer:
-    answer = client.restore(password, data)
+    answer = client.restore(password, data, fresh=True)
     if answer.answered and not answer.ok:
         sent = f"restore of {name} backups with its own password"
         settle(Finding("RESTORE-8", sent, "it is accepted", came(answer), (answer,), example))
@@ -287,7 +287,7 @@ def test_one_backup_restores_more_than_once(wa_case: Case) -> None:
 
 def _restore_again(client: Client, rng: random.Random, backup: Backup, time: str, now: Snapshot) -> Snapshot:
     before = plant_other_values(client, rng, "application", now=now)
-    answer = client.restore(backup.password, backup.data)
+    answer = client.restore(backup.password, backup.data, fresh=True)
     sent = f"the same backup restored a {time} time"
     if answer.answered and not answer.ok:
         settle(Finding("RESTORE-13", sent, "it is accepted again", came(answer), (answer,)))

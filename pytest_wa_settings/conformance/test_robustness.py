@@ -130,7 +130,7 @@ def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -
             return
         most = len(passwords) if client.managed else 2
         for password, answer in list(zip(passwords, answers, strict=True))[:most]:
-            restored = client.restore(password, answer.data)
+            restored = client.restore(password, answer.data, fresh=True)
             if restored.answered and not restored.ok:
                 _restores_one_after_another(client, rng)
                 told = f"{sent}, then a restore of one"

@@ -65,7 +65,7 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         earlier = read(old)
         at = plant_other_values(old, rng, "application", now=earlier)
         backup = take_backup(old, a_password(rng), at=at)
-        answer = new.restore(backup.password, backup.data)
+        answer = new.restore(backup.password, backup.data, fresh=True)
         sent = f"a backup of version {older}, restored by version {newer} on a new machine"
         if answer.answered and not answer.ok:
             settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))

@@ -43,8 +43,12 @@ class Restoring(ABC):
         *,
         token: str | Token = ADMIN,
         timeout: float | None = None,
+        fresh: bool = False,
     ) -> Answer:
         """POST /v1/settings/restore, with patience (doc, restore).
+
+        `fresh` asks for a new connection. On a kept one that is dropped at this moment it stays open whether
+        the restore was made, which must not be so where something is concluded from its being made.
 
         Counts as made when the answer is 2xx, and when none arrives from the client. Raises Unavailable where
         restores are not allowed, or none is left.
@@ -54,7 +58,7 @@ class Restoring(ABC):
             f"POST {RESTORE}",
             lambda: self._restoring(
                 lambda: self._entered(
-                    lambda: self.driver.restore(password, data, token=token, timeout=timeout)
+                    lambda: self.driver.restore(password, data, token=token, timeout=timeout, fresh=fresh)
                 )
             ),
         )

@@ -36,12 +36,12 @@ class SafetyBackup:
 
     def put_back(self, client: Client) -> None:
         """Restores it, brings the client back and sees that it serves; raises Unavailable."""
-        answer = client.driver.restore(self.password, self.data)
+        answer = client.driver.restore(self.password, self.data, fresh=True)
         for _ in range(5):
             if answer.ok or answer.status not in (429, 503):
                 break
             time.sleep(1.0)
-            answer = client.driver.restore(self.password, self.data)
+            answer = client.driver.restore(self.password, self.data, fresh=True)
         client.noted(answer)
         if answer.answered and not answer.ok:
             raise Unavailable(

@@ -46,11 +46,18 @@ class Calls(ABC):
         )
 
     def restore(
-        self, password: object, data: object, *, token: str | Token = ADMIN, timeout: float | None = None
+        self,
+        password: object,
+        data: object,
+        *,
+        token: str | Token = ADMIN,
+        timeout: float | None = None,
+        fresh: bool = False,
     ) -> Answer:
         """POST /v1/settings/restore (doc, restore); never sent twice."""
         body = {"password": password, "data": data}
-        return self.request("POST", "/v1/settings/restore", json=body, token=token, timeout=timeout)
+        path = "/v1/settings/restore"
+        return self.request("POST", path, json=body, token=token, timeout=timeout, fresh=fresh)
 
     # users (api 1.1 to 1.3)
 

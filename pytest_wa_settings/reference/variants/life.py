@@ -8,6 +8,9 @@ import time
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from weakref import WeakSet
+
+from starlette.types import Scope
 
 from pytest_wa_settings.reference import http
 from pytest_wa_settings.reference.backups import Backups
@@ -265,3 +268,23 @@ def strangers_see_no_code() -> None:
         return shown if shown["messages"] else {**shown, "security_code": None}
 
     wrap(Network, "view", view)
+
+
+@variant()
+def restores_dropped_on_kept_connections() -> None:
+    """A connection that was used before is closed when a restore comes on it, as if it had just expired."""
+    used: WeakSet[Any] = WeakSet()
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Scope, receive: Any) -> Reply:
+        cycle = (
+            receive.__self__
+        )  # the server's own, not in ASGI: a request, and by its callback the connection
+        connection = cycle.on_response.__self__
+        if endpoint.path == "/v1/settings/restore" and connection in used:
+            cycle.transport.abort()
+            raise ConnectionResetError
+        used.add(connection)
+        reply: Reply = await clean(endpoint, scope, receive)
+        return reply
+
+    wrap(Endpoint, "answer", answer)
