@@ -86,7 +86,11 @@ class Reference:
         self.pid: int = answer["pid"]
         self.number = number
         self.password = password
-        self.http = httpx.Client(base_url=self.url, verify=pool.tls, trust_env=False, timeout=10)
+        # each request on a connection of its own: a deviation may drop one that is kept
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(
+            base_url=self.url, verify=pool.tls, trust_env=False, timeout=10, limits=alone
+        )
         self.token = ""
 
     def login(self, name: str = "admin", password: str | None = None, **body: Any) -> httpx.Response:
