@@ -19,6 +19,7 @@ from pytest_wa_settings.conformance.fields import (
     canary,
     edge_values,
     longest_value,
+    says_nothing,
 )
 from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves, same_value
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
@@ -210,6 +211,7 @@ def until_shown(client: Client, planted: Mapping[Leaf, object], before: Snapshot
             for leaf, value in planted.items()
             if leaf not in client.habits.unshown
             and not same_value(leaf, value, after.values.get(leaf))
+            and not (says_nothing(leaf, value) and says_nothing(leaf, after.values.get(leaf)))
             and same_value(leaf, before.values.get(leaf), after.values.get(leaf))
         }
         if not late:

@@ -23,7 +23,7 @@ class Field:
     Attributes:
         leaf: where it stands.
         kind: "bool", "int", "choice", "subset", "text", "url", "email" or "urls".
-        low, high: bounds of an int; high is the longest text, in characters.
+        low, high: bounds of an int, of a text's length in characters, or of how many addresses there are.
         planted: whether the suite changes it (a field whose change cannot be undone is only read).
     """
 
@@ -71,12 +71,12 @@ FIELDS: tuple[Field, ...] = (
     Field("application:on_call_pager", "text", 8, 15, choices=tuple(string.digits)),
     Field("application:verbose_logging", "bool"),
     Field("application:log_level", "choice", choices=("info", "debug"), planted=False),
-    Field("about:text", "text", 1, 139),
-    Field("business:address", "text", 1, 256),
-    Field("business:description", "text", 1, 256),
-    Field("business:email", "email", 6, 128),
+    Field("about:text", "text", 0, 139),
+    Field("business:address", "text", 0, 256),
+    Field("business:description", "text", 0, 256),
+    Field("business:email", "email", 0, 128),
     Field("business:vertical", "choice", choices=_VERTICALS),
-    Field("business:websites", "urls", 1, 2),
+    Field("business:websites", "urls", 0, 2),
 )
 BY_LEAF = {one.leaf: one for one in FIELDS}
 PROFILE = ("about", "business", "photo")
@@ -140,8 +140,13 @@ def longest_value(one: Field, rng: random.Random) -> object:
     return another_value(one, None, rng)
 
 
+def says_nothing(leaf: Leaf, value: object) -> bool:
+    """Whether a value says that there is none, as leaving the member out does."""
+    return value is None or value == "" or (leaf == "business:websites" and value == [])
+
+
 def edge_values(one: Field, *, low: bool) -> object:
-    """The value at one end of the field's range."""
+    """The value at one end of the field's range; the shortest text may be an empty one."""
     if one.kind == "bool":
         return not low
     if one.kind == "int":
@@ -151,8 +156,14 @@ def edge_values(one: Field, *, low: bool) -> object:
     if one.kind == "subset":
         return [] if low else list(one.choices)
     if one.kind == "url":
-        return "https://wa-settings.invalid/" + ("" if low else "A/b%20c?d=e&f=g#h")
-    return "".join(map(str, (one.choices or ("x",))[:1])) * (one.low if low else one.high)
+        return "" if low else "https://wa-settings.invalid/A/b%20c?d=e&f=g#h"
+    if one.kind == "urls":
+        return [f"https://wa-settings.invalid/{number}" for number in range(one.low if low else one.high)]
+    if one.kind == "email":
+        return "" if low else "a" * 64 + "@wa-settings.invalid"
+    if one.kind == "text" and not one.choices:
+        return "x" * one.low if low else f" {'x' * (one.high - 2)} "
+    return str(one.choices[0]) * (one.low if low else one.high)
 
 
 def same_set(one: object, other: object) -> bool:

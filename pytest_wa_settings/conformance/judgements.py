@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from pytest_wa_settings.conformance.decoding import readable_in
-from pytest_wa_settings.conformance.fields import BY_LEAF, Leaf, same_set
+from pytest_wa_settings.conformance.fields import BY_LEAF, Leaf, same_set, says_nothing
 from pytest_wa_settings.conformance.snapshots import Snapshot
 from pytest_wa_settings.verdicts import Finding, FindingError
 from pytest_wa_settings.wire import MISSING, Answer
@@ -127,9 +127,14 @@ def same_value(leaf: Leaf, one: object, other: object) -> bool:
 
 
 def differences(wanted: Mapping[Leaf, object], found: Mapping[Leaf, object]) -> list[str]:
-    """Each field of `wanted` that `found` lacks or has otherwise, in words."""
+    """Each field of `wanted` that `found` lacks or has otherwise, in words.
+
+    An empty text and no text at all are the same: the documentation tells no difference.
+    """
     told = []
     for leaf, value in wanted.items():
+        if says_nothing(leaf, value) and says_nothing(leaf, found.get(leaf)):
+            continue
         if leaf not in found:
             told.append(f"{leaf} is gone (was {describe(value)})")
         elif not same_value(leaf, value, found[leaf]):

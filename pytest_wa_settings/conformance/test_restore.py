@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import strategies as st
@@ -108,33 +109,47 @@ def test_any_settings_come_back(wa_case: Case) -> None:
         drawn = st.fixed_dictionaries({}, optional={one.leaf: values(one) for one in fields})
 
         def round_trip(wanted: dict[Leaf, object]) -> None:
-            _serving(client)
-            taken = plant(client, wanted)
-            at = until_shown(client, {leaf: wanted[leaf] for leaf in taken}, seen[-1])
-            backup = take_backup(client, a_password(rng), at=at)
-            change_values(client, rng, "application", now=backup.at)
-            answer = restore_accepted(client, backup, "RESTORE-8")
-            come_back(client)
-            after = shown(client, "application")
-            not_an_earlier_state(backup.at, after, *seen)
-            seen.append(after)
             told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
-            settle(
-                restored(
-                    "RESTORE-2",
-                    backup.at.of("application"),
-                    after,
-                    where="on the same machine",
-                    answers=(answer,),
-                    example=told,
-                )
-            )
+            settle(_come_back("RESTORE-2", client, rng, wanted, seen, told))
 
         most = how_many(wa_case, restores=1)
         for low in (True, False) if most > 2 or client.managed else ():
             round_trip({one.leaf: edge_values(one, low=low) for one in fields})
         if for_all(wa_case, drawn, round_trip, most=most) == 0:
             raise NotTested("too few restores are left for drawn settings: raise --wa-max-restores")
+
+
+_RESOURCES_OF: Mapping[str, tuple[str, ...]] = {
+    "RESTORE-2": ("application",),
+    "RESTORE-4": ("about", "business"),
+}
+
+
+def _come_back(
+    clause: str,
+    client: Client,
+    rng: random.Random,
+    wanted: Mapping[Leaf, object],
+    seen: list[Snapshot],
+    told: str,
+) -> Finding | None:
+    """Gives a client these values, backs up, changes them and restores; whether they read back.
+
+    `seen` are the readings so far, the last one of now; one more is added.
+    """
+    resources = sorted({"application", *_RESOURCES_OF[clause]})
+    _serving(client)
+    taken = plant(client, wanted)
+    at = until_shown(client, {leaf: wanted[leaf] for leaf in taken}, seen[-1])
+    backup = take_backup(client, a_password(rng), at=at)
+    change_values(client, rng, *resources, now=at)
+    answer = restore_accepted(client, backup, "RESTORE-8")
+    come_back(client)
+    after = shown(client, *resources)
+    not_an_earlier_state(at, after, *seen)
+    seen.append(after)
+    judged = at.of(*_RESOURCES_OF[clause])
+    return restored(clause, judged, after, where="on the same machine", answers=(answer,), example=told)
 
 
 def _serving(client: Client) -> None:
@@ -152,6 +167,23 @@ def test_the_profile_comes_back(wa_case: Case) -> None:
         raise NotTested("the client shows no profile")
     _not_stale(record, record.after)
     settle(restored("RESTORE-4", wanted, record.after, where="on the same machine", answers=(record.answer,)))
+
+
+@pytest.mark.wa_clause("RESTORE-4", uses_up="restores", widens=True)
+def test_an_empty_and_a_long_profile_come_back(wa_case: Case) -> None:
+    rng = rng_of(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        if not can_spare_restores(client):
+            raise NotTested("restores are saved for what cannot be judged without them")
+        seen = [shown(client, "application", "about", "business")]
+        for low, told in ((True, "texts that are empty"), (False, "texts as long as they may be")):
+            # the settings, too: by them it shows whether an earlier state came back
+            seen.append(change_values(client, rng, "application", "about", "business", now=seen[-1]))
+            fields = changeable(seen[-1], "about", "business")
+            if not fields:
+                raise NotTested("the client shows no profile that can be changed")
+            wanted = {one.leaf: edge_values(one, low=low) for one in fields}
+            settle(_come_back("RESTORE-4", client, rng, wanted, seen, told))
 
 
 @pytest.mark.wa_clause("RESTORE-8", uses_up="restores")

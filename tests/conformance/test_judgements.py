@@ -145,6 +145,24 @@ def test_a_media_list_in_another_order_is_the_same_setting() -> None:
     assert not judgements.same_value(leaf, ["audio", "video"], ["video"])
 
 
+@pytest.mark.parametrize(("leaf", "value"), [("business__email", ""), ("business__websites", [])])
+def test_an_empty_text_and_none_are_the_same(leaf: str, value: object) -> None:
+    empty, none = changed(**{leaf: value}), changed()
+    found = [judgements.restored("RESTORE-4", empty.of("business"), none, where="here")]
+    found.append(judgements.restored("RESTORE-4", empty.of("business"), empty, where="here"))
+    assert found == [None, None]
+
+
+def test_an_empty_text_that_comes_back_as_another_is_found() -> None:
+    empty, other = changed(business__email=""), changed(business__email="a@b.example")
+    assert judgements.restored("RESTORE-4", empty.of("business"), other, where="here")
+
+
+def test_an_empty_list_of_media_is_not_the_same_as_none() -> None:
+    empty = changed(application__media=[]).of("application")
+    assert judgements.restored("RESTORE-2", empty, Snapshot({}), where="here")
+
+
 def test_findings_show_no_text_of_settings() -> None:
     finding = judgements.restored(
         "RESTORE-4", {"about:text": "hello"}, changed(about__text="hallo"), where="here"

@@ -169,3 +169,10 @@ def test_a_change_that_is_never_shown_is_waited_for_once(
         until_shown(client, {"application:heartbeat_interval": 9}, before)
     assert client.habits.unshown == {"application:heartbeat_interval"}
     assert client.asked == [APPLICATION]
+
+
+def test_an_empty_text_that_is_not_shown_is_not_waited_for(client: Any) -> None:
+    before = shown(client, "application")
+    client.forget()
+    until_shown(client, {"application:webhooks.url": ""}, before)
+    assert client.asked == [APPLICATION]

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pytest_wa_settings.reference import settings
 from pytest_wa_settings.reference.coreapp import Coreapp
-from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
+from pytest_wa_settings.reference.deviations import mutant, mutant_of, replace, wrap
 from pytest_wa_settings.reference.mutants.tools import State, alter_collected, alter_restored, alter_setting
 from pytest_wa_settings.reference.vault import Opened
 
@@ -97,6 +98,21 @@ def only_settings_that_differ_from_defaults_come_back() -> None:
     wrap(Coreapp, "commit", commit)
 
 
+@mutant("RESTORE-2")
+def webhook_stays_where_there_was_none() -> None:
+    """The address of a webhook, an empty text where there is none, is restored only if it is not empty."""
+    replace(settings, "UNSET", None)  # so that the settings show it
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        state = dict(opened.state)
+        webhooks = state["application"]["webhooks"]
+        url = webhooks["url"] or coreapp.application.effective()["webhooks"]["url"]
+        state["application"] = {**state["application"], "webhooks": {**webhooks, "url": url}}
+        clean(coreapp, Opened(opened.setup, state))
+
+    wrap(Coreapp, "commit", commit)
+
+
 # Registration.
 
 
@@ -173,6 +189,18 @@ _PROFILE: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
 
 for _name, _summary, _path, _change in _PROFILE:
     mutant_of(f"profile-{_name}", "RESTORE-4", _summary, partial(_alter_business, _path, _change))
+
+
+@mutant("RESTORE-4")
+def profile_stays_where_there_was_none() -> None:
+    """A text of the business profile is restored only if it is not empty."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        current = coreapp.store.get("business_profile", {})
+        restored = {name: value for name, value in opened.state.get("business_profile", {}).items() if value}
+        clean(coreapp, Opened(opened.setup, {**opened.state, "business_profile": {**current, **restored}}))
+
+    wrap(Coreapp, "commit", commit)
 
 
 @mutant("RESTORE-4")

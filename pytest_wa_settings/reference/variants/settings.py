@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pytest_wa_settings.reference import profiles, settings
 from pytest_wa_settings.reference.configuration import Configuration
 from pytest_wa_settings.reference.coreapp import Coreapp
-from pytest_wa_settings.reference.deviations import variant, wrap
-from pytest_wa_settings.reference.errors import not_found, not_ready
+from pytest_wa_settings.reference.deviations import replace, variant, wrap
+from pytest_wa_settings.reference.errors import invalid, not_found, not_ready
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.operations import Operations
 from pytest_wa_settings.reference.settings import NO_PASS_THROUGH_SINCE, ApplicationSettings, Field
@@ -36,6 +37,33 @@ def other_defaults() -> None:
         return _DEFAULTS.get(field.path, clean(settings, field))
 
     wrap(ApplicationSettings, "default", default)
+
+
+@variant()
+def unset_settings_read_as_empty_texts() -> None:
+    """A text that is not set is shown as an empty one; elsewhere its member is left out."""
+    replace(settings, "UNSET", None)
+
+
+@variant()
+def empty_texts_refused() -> None:
+    """Neither a setting nor a text of the profile can be set to an empty text, or to an empty list."""
+
+    def member(clean: Any, body: dict[str, Any], name: str, check: Any) -> Any:
+        if body.get(name) in ("", []):
+            raise invalid(name, "must not be empty")
+        return clean(body, name, check)
+
+    def flatten(clean: Any, members: dict[str, Any], known: dict[str, Field]) -> dict[str, Any]:
+        flat: dict[str, Any] = clean(members, known)
+        for path, value in flat.items():
+            if value in ("", []):
+                raise invalid(path, "must not be empty")
+        return flat
+
+    wrap(profiles, "required", member)
+    wrap(profiles, "optional", member)
+    wrap(settings, "flatten", flatten)
 
 
 @variant()
