@@ -278,6 +278,8 @@ def _new_machine(case: Case) -> NewMachine:
         missing = [what for what, given in served if not given]
         missing = _not_served(new, traffic, backup.password, missing)  # in vain twice: it had time
         record.again = _once_more(new)
+        if traffic:
+            traffic.after_a_start(new)
         if record.again and record.again.serving:
             still = _not_served(new, traffic, backup.password, missing)
             record.late = tuple(what for what in missing if what not in still)

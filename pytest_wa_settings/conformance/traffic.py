@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_wa_settings.conformance.arrange import plant, until_shown, wait_until
 from pytest_wa_settings.conformance.fields import BY_LEAF, canary
 from pytest_wa_settings.conformance.snapshots import shown
+from pytest_wa_settings.testbed import NotBack
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer, Receiver
@@ -21,6 +22,8 @@ SERVED = (_A_CALLBACK, _A_MESSAGE)
 """What a client that serves does for its business, beside answering."""
 _WITHIN = 6.0
 """Seconds for a message or a callback to arrive, before the latency of the testbed is added."""
+_PENDING_WITHIN = 0.5
+"""Seconds after the first new callback in which a pending one would come."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Traffic:
         received: text of a message received, and called back, before the backup.
         pending: text (or message id) of a callback that was refused until after the backup.
         no_messages, no_callbacks: why BACKUP-7 or BACKUP-8 cannot be judged; None if they can.
+        trusts_late: whether the old machine trusted the receiver's certificate only after one more start.
         held_calls: bodies that came to `path` from the old machine; late_calls: after the restore.
         sent_copies: how often the contact has the message `sent`, after the restore.
     """
@@ -58,6 +62,7 @@ class Traffic:
     pending: str | None = None
     no_messages: str | None = None
     no_callbacks: str | None = None
+    trusts_late: bool = False
     held_calls: list[bytes] = field(default_factory=list)
     late_calls: list[bytes] = field(default_factory=list)
     sent_copies: int = 0
@@ -102,9 +107,7 @@ class Traffic:
 
     def _receive_and_pend(self) -> None:
         assert self.webhook is not None
-        self.received = self._write()
-        control = self.received or (self.sent.identity if self.sent else None)
-        if control is None or not self._called(self.path, control):
+        if not (self._receives() or (self._starts_to_trust() and self._receives())):
             self.no_callbacks = "no callback reached the suite's receiver before the backup"
             self.received = None
             return
@@ -113,6 +116,25 @@ class Traffic:
         if self.pending is None or not self._called(self.path, self.pending):
             self.no_callbacks = "no callback could be left pending before the backup"
             self.pending = None
+
+    def _receives(self) -> bool:
+        """Whether a message from the contact, or else one to it, is called back."""
+        self.received = self._write()
+        control = self.received or (self.sent.identity if self.sent else None)
+        return control is not None and self._called(self.path, control)
+
+    def _starts_to_trust(self) -> bool:
+        """Starts the old machine again, which may be what it needs to trust the receiver (api 5.2)."""
+        assert self.webhook is not None
+        if not self.webhook.ca_pem or not self.client.can_restart:
+            return False
+        try:
+            self.client.restart()
+        except NotBack:
+            return False
+        self.trusts_late = True
+        self.sent = self.send(self.client) or self.sent
+        return True
 
     def pending_came(self) -> bool:
         """Whether the new machine delivered what was pending before the backup.
@@ -152,18 +174,41 @@ class Traffic:
     def on_the_new_machine(self, new: Client) -> dict[str, bool]:
         """The positive control, then what else came; says of messages and callbacks whether they are served.
 
-        Of what the old machine did not serve either, nothing is said.
+        Of what the old machine did not serve either, nothing is said; nor of callbacks where a start comes
+        first, with which `after_a_start` goes on.
         """
         served = {}
-        if self.webhook is not None and self.no_callbacks is None:
-            served[_A_CALLBACK] = self._calls_back(new)
-            if not served[_A_CALLBACK]:
-                self.no_callbacks = "no new callback arrived from the new machine either"
-            wait_until(self._pending_came, 0.5)
+        if self._waits_for_a_start(new):
+            self._listen(new, self.path)
+        elif self.webhook is not None and self.no_callbacks is None:
+            served[_A_CALLBACK] = self._callbacks_come(new)
         if self.sent and self.consumer:
             served[_A_MESSAGE] = self.send(new) is not None
             self.sent_copies = self._copies(self.sent.text)
         return served
+
+    def after_a_start(self, new: Client) -> None:
+        """Callbacks of a new machine that had to be started again first; none where it had not."""
+        if self._waits_for_a_start(new):
+            self._callbacks_come(new)
+
+    def _waits_for_a_start(self, new: Client) -> bool:
+        """Whether the new machine may need a start first, as the old one did in this run or before it."""
+        webhook = self.webhook
+        return (
+            webhook is not None
+            and self.no_callbacks is None
+            and new.can_restart
+            and (self.trusts_late or (webhook.certificate_given and bool(webhook.ca_pem)))
+        )
+
+    def _callbacks_come(self, new: Client) -> bool:
+        """Whether a new callback comes, and after it what was pending, if that comes at all."""
+        came = self._calls_back(new)
+        if not came:
+            self.no_callbacks = "no new callback arrived from the new machine either"
+        wait_until(self._pending_came, _PENDING_WITHIN)
+        return came
 
     def _pending_came(self) -> bool:
         assert self.webhook is not None

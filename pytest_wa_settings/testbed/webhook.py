@@ -56,6 +56,9 @@ class Receiver:
     certificate and key; absent, one is made for the address's host, under an authority of its own (`ca_pem`).
     `bind` is the interface to listen at in place of these; the port is then any free one unless one is named.
     It listens from the first call of `start` or `url` on.
+
+    Attributes:
+        certificate_given: whether clients may have trusted the certificate before this run.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Receiver:
         self._wanted_port = usual if parts.port is None else parts.port
         self._bind = bind
         self._certificate = certificate
+        self.certificate_given = certificate is not None
         self._server: _Server | None = None
         self._ca_pem = ""
         self._lock = threading.Lock()

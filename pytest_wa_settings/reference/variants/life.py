@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from starlette.types import Scope
 
@@ -25,6 +26,7 @@ from pytest_wa_settings.reference.store import Store
 from pytest_wa_settings.reference.users import Users
 from pytest_wa_settings.reference.vault import Opened
 from pytest_wa_settings.reference.webapp import Endpoint, Webapp
+from pytest_wa_settings.reference.webhook import Webhook
 
 
 def _late_after_a_restore(seconds: float) -> None:
@@ -288,3 +290,20 @@ def restores_dropped_on_kept_connections() -> None:
         return reply
 
     wrap(Endpoint, "answer", answer)
+
+
+@variant()
+def webhooks_authority_trusted_from_the_next_start_on() -> None:
+    """The authority of a webhook's certificate takes effect when the client is started again (api 5.2)."""
+
+    def made(clean: Any, webhook: Webhook, store: Store) -> None:
+        clean(webhook, store)
+        authorities[webhook] = store.get("certificates", {}).get("webhooks_ca")
+
+    def trust(clean: Any, webhook: Webhook, ca: str | None) -> ssl.SSLContext:
+        context: ssl.SSLContext = clean(webhook, authorities[webhook])
+        return context
+
+    authorities: WeakKeyDictionary[Webhook, str | None] = WeakKeyDictionary()
+    wrap(Webhook, "__init__", made)
+    wrap(Webhook, "trust", trust)
