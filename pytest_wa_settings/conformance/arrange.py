@@ -200,26 +200,40 @@ def change_values(
 def until_shown(client: Client, planted: Mapping[Leaf, object], before: Snapshot) -> Snapshot:
     """The reading in which fields that the client took read otherwise than before: it may take a moment.
 
-    A field that goes on reading as before is not waited for a second time.
+    A field that goes on reading as before is neither waited for a second time nor judged, unless it is seen
+    to change after all.
     """
     resources = sorted({leaf.split(":")[0] for leaf in planted})
+    unshown = client.habits.unshown
     deadline = time.monotonic() + _SHOWN_WITHIN + 20 * client.testbed.latency
     while True:
         after = look(client, before, *resources)
-        late = {
-            leaf
-            for leaf, value in planted.items()
-            if leaf not in client.habits.unshown
-            and not same_value(leaf, value, after.values.get(leaf))
-            and not (says_nothing(leaf, value) and says_nothing(leaf, after.values.get(leaf)))
-            and same_value(leaf, before.values.get(leaf), after.values.get(leaf))
-        }
-        if not late:
+        late = {leaf for leaf, value in planted.items() if _is_late(leaf, value, before, after)}
+        unshown -= {leaf for leaf, value in planted.items() if _has_come(leaf, value, before, after)}
+        if late <= unshown:
             return after
         if time.monotonic() > deadline:
-            client.habits.unshown |= late
+            unshown |= late
             return after
         time.sleep(0.05)
+
+
+def _read_of(leaf: Leaf, *readings: Snapshot) -> list[object]:
+    return [reading.found.get(leaf) for reading in readings]
+
+
+def _has_come(leaf: Leaf, planted: object, before: Snapshot, after: Snapshot) -> bool:
+    """Whether a field reads as planted now, and did not before."""
+    old, new = _read_of(leaf, before, after)
+    return same_value(leaf, planted, new) and not same_value(leaf, old, new)
+
+
+def _is_late(leaf: Leaf, planted: object, before: Snapshot, after: Snapshot) -> bool:
+    """Whether a field reads as before, where another value was planted; none and an empty text are one."""
+    old, new = _read_of(leaf, before, after)
+    if same_value(leaf, planted, new) or (says_nothing(leaf, planted) and says_nothing(leaf, new)):
+        return False
+    return same_value(leaf, old, new)
 
 
 def _may_be_set(client: Client, one: Field) -> bool:

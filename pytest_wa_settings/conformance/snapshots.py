@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -25,7 +26,9 @@ class Snapshot:
     """One reading of a client.
 
     Attributes:
-        values: every documented field that could be read, by leaf.
+        found: every documented field that could be read, by leaf.
+        untold: fields that the client takes and shows later, if at all (from its next start on, by api 5.1):
+            what is read of them tells nothing of what a backup holds. The set grows as such fields turn up.
         unread: why a resource could not be read, by resource.
         serving: whether health answered and said that it works (or is unregistered, where it is).
         registered: what health says of the registration; None if it says nothing.
@@ -33,13 +36,21 @@ class Snapshot:
         seconds: how long it took, with all waiting.
     """
 
-    values: Mapping[Leaf, object]
+    found: Mapping[Leaf, object]
+    untold: AbstractSet[Leaf] = frozenset()
     unread: Mapping[str, str] = field(default_factory=dict)
     serving: bool = True
     registered: bool | None = None
     number: str | None = None
     answers: tuple[Answer, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def values(self) -> Mapping[Leaf, object]:
+        """What was read of the fields that tell something."""
+        if not self.untold:
+            return self.found
+        return {leaf: value for leaf, value in self.found.items() if leaf not in self.untold}
 
     def of(self, *resources: str) -> dict[Leaf, object]:
         """The values of some resources only."""
@@ -69,7 +80,7 @@ def read(client: Client) -> Snapshot:
 
 def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
     """A reading of some of RESOURCES; the rest is as in `last`."""
-    values = {leaf: value for leaf, value in last.values.items() if leaf.split(":")[0] not in resources}
+    values = {leaf: value for leaf, value in last.found.items() if leaf.split(":")[0] not in resources}
     unread = {name: why for name, why in last.unread.items() if name not in resources}
     answers = []
     skipped = client.unreadable
@@ -79,15 +90,16 @@ def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
         path, reader = _READERS[resource]
         answer = client.ask("GET", path)
         answers.append(_light(answer))
-        found = reader(answer) if answer.ok else None
-        if found is not None:
-            values.update(found)
+        seen = reader(answer) if answer.ok else None
+        if seen is not None:
+            values.update(seen)
             continue
         if resource in _TEXTS:
             unread[resource] = answer.failure or f"{path} answered {answer.status}"
         if answer.status in _NO_SUCH_PATH and resource != "photo":
             skipped.add(resource)
-    return replace(last, values=values, unread=unread, answers=tuple(answers))
+    untold = client.habits.unshown
+    return replace(last, found=values, untold=untold, unread=unread, answers=tuple(answers))
 
 
 def shown(client: Client, *resources: str) -> Snapshot:

@@ -176,3 +176,21 @@ def test_an_empty_text_that_is_not_shown_is_not_waited_for(client: Any) -> None:
     client.forget()
     until_shown(client, {"application:webhooks.url": ""}, before)
     assert client.asked == [APPLICATION]
+
+
+def test_a_field_that_is_never_shown_as_changed_is_not_judged(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_wa_settings.conformance.arrange._SHOWN_WITHIN", 0.1)
+    before = read(client)
+    assert "application:heartbeat_interval" in before.values
+    after = until_shown(client, {"application:heartbeat_interval": 9}, before)
+    assert "application:heartbeat_interval" not in {**before.values, **after.values, **read(client).values}
+
+
+def test_a_field_that_is_shown_as_changed_after_all_is_judged_again(client: Any) -> None:
+    client.habits.unshown.add("application:heartbeat_interval")
+    before = read(client)
+    client.bodies[APPLICATION] = beat(9)
+    after = until_shown(client, {"application:heartbeat_interval": 9}, before)
+    assert after.values["application:heartbeat_interval"] == 9

@@ -170,6 +170,33 @@ def a_setting_that_never_changes() -> None:
     wrap(ApplicationSettings, "change", change)
 
 
+_AT_A_START = ("callback_persist", "db_garbagecollector_enable", "webhooks.max_concurrent_requests")
+
+
+@variant()
+def some_settings_shown_from_the_next_start_on() -> None:
+    """The settings that need a restart (api 5.1) are kept at once, and shown as they are in force."""
+    in_force: dict[str, Any] = {}
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        in_force.update(coreapp.application.effective())
+        await clean(coreapp)
+
+    async def read(clean: Any, configuration: Configuration, call: Call) -> Reply:
+        reply: Reply = await clean(configuration, call)
+        shown = reply.payload["settings"]["application"]
+        for path in _AT_A_START:
+            parent, _, name = path.rpartition(".")
+            if parent:
+                shown[parent][name] = in_force[parent][name]
+            elif name in in_force:
+                shown[name] = in_force[name]
+        return reply
+
+    wrap(Coreapp, "start", start)
+    wrap(Configuration, "read", read)
+
+
 @variant()
 def no_support() -> None:
     """The client has no /v1/support."""
