@@ -198,6 +198,10 @@ class Client(Restoring):
         """Whether it was seen down within `limit` seconds."""
         return self._until(self.is_down, limit, slowing=False)
 
+    def wait_answering(self, limit: float) -> bool:
+        """Whether it answers, whatever it says, within `limit` seconds."""
+        return self._until(lambda: self.probe().answered, limit)
+
     def wait_serving(self, limit: float | None = None, registered: bool | None = None) -> bool:
         """Whether it serves within `limit` seconds (the ready timeout): health says so, and a GET works.
 

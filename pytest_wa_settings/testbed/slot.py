@@ -142,9 +142,16 @@ class Slot:
                 way()
             except Unavailable:
                 continue
-            if client.wait_serving(None, wanted):
+            if self._serves_now(wanted, lost):
                 return True
         return False
+
+    def _serves_now(self, wanted: bool, lost: bool) -> bool:
+        """Whether it serves after one way of help; no long wait where it still lacks its number then."""
+        client, limit = self.client, self.client.testbed.ready_timeout
+        if not lost:
+            return client.wait_serving(None, wanted)
+        return client.wait_answering(limit) and client.wait_serving(min(_A_MOMENT, limit), wanted)
 
     def _restore_early(self) -> None:
         assert self.safety is not None

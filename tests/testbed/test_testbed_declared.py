@@ -199,6 +199,33 @@ def test_without_a_reset_the_safety_backup_gets_a_lost_number_back(fake: Fake, d
     assert len(one.restored) == 2
 
 
+def test_a_start_that_brings_no_lost_number_back_is_not_waited_for_as_long_as_a_slow_one(
+    fake: Fake, declare: Declare, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_wa_settings.testbed.slot._A_MOMENT", 0.1)
+    one = fake()
+    one.after_restore = "blinks"
+    starts: list[float] = []
+    testbed = declare((one, {"restart": command(lambda: starts.append(time.monotonic()))}), ready_timeout=20)
+    with testbed.lease(Need(exclusive=True)) as client:
+        restore(client)
+        client.come_back()
+    began = len(starts)
+    one.status = "disconnected"
+    seen: list[float | None] = []
+    really = Client.wait_serving
+
+    def wait_serving(self: Client, limit: float | None = None, registered: bool | None = None) -> bool:
+        seen.append(limit)
+        return really(self, limit, registered)
+
+    monkeypatch.setattr(Client, "wait_serving", wait_serving)
+    with testbed.lease(Need()) as client:
+        assert client.serves(registered=True)
+    assert len(starts) > began
+    assert seen[0] == 0.1
+
+
 # clients that are gone
 
 
