@@ -283,6 +283,8 @@ def _new_machine(case: Case) -> NewMachine:
         if record.again and record.again.serving:
             still = _not_served(new, traffic, backup.password, missing)
             record.late = tuple(what for what in missing if what not in still)
+        if traffic:
+            traffic.look_later()
         return record
 
 

@@ -61,7 +61,8 @@ FIELDS: tuple[Field, ...] = (
     Field("application:pass_through", "bool", planted=False),
     Field("application:sent_status", "bool"),
     Field("application:heartbeat_interval", "int", 1, 60),
-    Field("application:unhealthy_interval", "int", 10, 600),
+    # longer than any heartbeat_interval: nodes might count as gone else
+    Field("application:unhealthy_interval", "int", 61, 600),
     Field("application:db_garbagecollector_enable", "bool"),
     Field("application:garbagecollector_enable.media", "bool"),
     Field("application:garbagecollector_enable.messages", "bool"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ class Traffic:
         no_messages, no_callbacks: why BACKUP-7 or BACKUP-8 cannot be judged; None if they can.
         trusts_late: whether the old machine trusted the receiver's certificate only after one more start.
         held_calls: bodies that came to `path` from the old machine; late_calls: after the restore.
+        controlled: when the positive control of callbacks was over.
         sent_copies: how often the contact has the message `sent`, after the restore.
     """
 
@@ -65,6 +67,7 @@ class Traffic:
     trusts_late: bool = False
     held_calls: list[bytes] = field(default_factory=list)
     late_calls: list[bytes] = field(default_factory=list)
+    controlled: float | None = None
     sent_copies: int = 0
 
     @classmethod
@@ -172,7 +175,7 @@ class Traffic:
         self.webhook.clear(self.path)
 
     def on_the_new_machine(self, new: Client) -> dict[str, bool]:
-        """The positive control, then what else came; says of messages and callbacks whether they are served.
+        """The positive control; says of messages and callbacks whether they are served.
 
         Of what the old machine did not serve either, nothing is said; nor of callbacks where a start comes
         first, with which `after_a_start` goes on.
@@ -181,7 +184,7 @@ class Traffic:
         if self._waits_for_a_start(new):
             self._listen(new, self.path)
         elif self.webhook is not None and self.no_callbacks is None:
-            served[_A_CALLBACK] = self._callbacks_come(new)
+            served[_A_CALLBACK] = self._control(new)
         if self.sent and self.consumer:
             served[_A_MESSAGE] = self.send(new) is not None
             self.sent_copies = self._copies(self.sent.text)
@@ -190,7 +193,7 @@ class Traffic:
     def after_a_start(self, new: Client) -> None:
         """Callbacks of a new machine that had to be started again first; none where it had not."""
         if self._waits_for_a_start(new):
-            self._callbacks_come(new)
+            self._control(new)
 
     def _waits_for_a_start(self, new: Client) -> bool:
         """Whether the new machine may need a start first, as the old one did in this run or before it."""
@@ -202,13 +205,18 @@ class Traffic:
             and (self.trusts_late or (webhook.certificate_given and bool(webhook.ca_pem)))
         )
 
-    def _callbacks_come(self, new: Client) -> bool:
-        """Whether a new callback comes, and after it what was pending, if that comes at all."""
+    def _control(self, new: Client) -> bool:
+        """Whether a new callback comes."""
         came = self._calls_back(new)
+        self.controlled = time.monotonic()
         if not came:
             self.no_callbacks = "no new callback arrived from the new machine either"
-        wait_until(self._pending_came, _PENDING_WITHIN)
         return came
+
+    def look_later(self) -> None:
+        """Waits a moment, which began with the positive control, for what was pending."""
+        if self.webhook is not None and self.controlled is not None:
+            wait_until(self._pending_came, self.controlled + _PENDING_WITHIN - time.monotonic())
 
     def _pending_came(self) -> bool:
         assert self.webhook is not None
