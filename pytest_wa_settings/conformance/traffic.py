@@ -112,6 +112,8 @@ class Traffic:
         assert self.webhook is not None
         if not (self._receives() or (self._starts_to_trust() and self._receives())):
             self.no_callbacks = "no callback reached the suite's receiver before the backup"
+            if self.webhook.ca_pem and not self.client.can_restart:
+                self.no_callbacks += " (a client may need a restart to trust its certificate: add restart)"
             self.received = None
             return
         self.webhook.hold(self.path)

@@ -31,6 +31,8 @@ class Machine:
         self.can_restart = can_restart
         self.given = self.trusts = False
         self.driver = self
+        self.unreadable = {"application"}
+        self.habits = SimpleNamespace(unshown=set())
 
     def ask(self, method: str, path: str, **_: object) -> Any:
         self.given = self.given or path == "/v1/certificates/webhooks/ca"
@@ -63,6 +65,9 @@ class Hook:
 
     def calls(self, _: str) -> list[Any]:
         return self.kept
+
+    def hold(self, _: str) -> None:
+        return None
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +108,15 @@ def test_the_callbacks_of_a_new_machine_that_was_started_again_are_looked_at_the
     traffic.look_later()
     assert traffic.no_callbacks is None
     assert len(traffic.late_calls) == 1
+
+
+@pytest.mark.parametrize(("can_restart", "told"), [(True, None), (False, "add restart")])
+def test_a_machine_that_calls_back_to_nobody_is_started_again_where_that_can_be(
+    can_restart: bool, told: str | None
+) -> None:
+    hook: Any = Hook(ca_pem="PEM", certificate_given=False)
+    old: Any = Machine(hook, can_restart=can_restart)
+    traffic = traffic_of(hook, old)
+    traffic.before_the_backup()
+    assert traffic.trusts_late is can_restart
+    assert (traffic.no_callbacks or "").endswith(f"{told})" if told else "")
