@@ -69,7 +69,7 @@ FIELDS: tuple[Field, ...] = (
     Field("application:notify_user_change_number", "bool"),
     Field("application:show_security_notifications", "bool"),
     Field("application:axolotl_context_striping_disabled", "bool"),
-    Field("application:on_call_pager", "text", 8, 15, choices=tuple(string.digits)),
+    Field("application:on_call_pager", "text", 0, 15, choices=tuple(string.digits)),
     Field("application:verbose_logging", "bool"),
     Field("application:log_level", "choice", choices=("info", "debug"), planted=False),
     Field("about:text", "text", 0, 139),
