@@ -31,6 +31,8 @@ _SHOWN_WITHIN = 2.0
 """Seconds that a client may take to show a change that it took, before the latency is added."""
 _MOST_READINGS = 5
 """Readings of a client that goes on changing."""
+_PICTURE_BYTES, _COLOURS = 7_000, 5
+"""How long a photo should be, and colours to try: some compress worse, and the seed must not make it longer."""
 _RESTORES_FOR_THE_REST = 17
 """Restores that a declared client keeps for what cannot be judged without them."""
 
@@ -285,7 +287,11 @@ def _edge_value(one: Field, rng: random.Random, *, low: bool) -> object:
 
 def picture(rng: random.Random, text: str = "") -> bytes:
     """A PNG of 640 by 640 pixels in one random colour; `text` is a comment in it."""
-    row = b"\0" + bytes(rng.randrange(256) for _ in range(3)) * 640
+    for _ in range(_COLOURS):
+        row = b"\0" + bytes(rng.randrange(256) for _ in range(3)) * 640
+        pixels = zlib.compress(row * 640, 1)
+        if len(pixels) < _PICTURE_BYTES:
+            break
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = zlib.crc32(kind + content)
@@ -293,7 +299,7 @@ def picture(rng: random.Random, text: str = "") -> bytes:
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 640, 640, 8, 2, 0, 0, 0))
     head += chunk(b"tEXt", b"Comment\0" + text.encode("latin-1")) if text else b""
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(row * 640, 1)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 ALL = ("application", "about", "business", "photo")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import another_setup
+from pytest_wa_settings.conformance.arrange import another_setup, picture
 from pytest_wa_settings.conformance.bodies import not_objects
 from pytest_wa_settings.testbed import Client, Setup
 
@@ -50,3 +51,8 @@ def test_another_setup_is_one_that_the_document_tells_apart(
 ) -> None:
     testbed = SimpleNamespace(shard_setups=frozenset(offered))
     assert another_setup(cast(Client, SimpleNamespace(setup=setup, testbed=testbed))) == other
+
+
+def test_a_photo_is_as_long_at_every_seed() -> None:
+    lengths = [len(picture(random.Random(seed))) for seed in range(100)]
+    assert max(lengths) - min(lengths) < 0.1 * max(lengths)
