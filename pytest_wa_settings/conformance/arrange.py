@@ -32,7 +32,7 @@ _SHOWN_WITHIN = 2.0
 _MOST_READINGS = 5
 """Readings of a client that goes on changing."""
 _PICTURE_BYTES, _COLOURS = 7_000, 5
-"""How long a photo should be, and colours to try: some compress worse, and the seed must not make it longer."""
+"""Length that a photo stays under, and colours tried for it: a few compress a fifth worse than most."""
 _RESTORES_FOR_THE_REST = 17
 """Restores that a declared client keeps for what cannot be judged without them."""
 
