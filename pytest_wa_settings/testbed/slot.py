@@ -134,7 +134,10 @@ class Slot:
             ways.append(client.reset)
         # What is pending still was waited for in vain, and started again meanwhile.
         if client.can_restart and client.pending is None and not client.killed:
-            ways.insert(1 if lost else 0, client.start_again)
+            if lost:
+                ways.append(self._start_without_its_number)
+            else:
+                ways.insert(0, client.start_again)
         if self.safety is not None and client.budget.left > 0:
             ways.append(self._restore_early)
         for way in ways:
@@ -142,16 +145,17 @@ class Slot:
                 way()
             except Unavailable:
                 continue
-            if self._serves_now(wanted, lost):
+            if client.wait_serving(None, wanted):
                 return True
         return False
 
-    def _serves_now(self, wanted: bool, lost: bool) -> bool:
-        """Whether it serves after one way of help; no long wait where it still lacks its number then."""
+    def _start_without_its_number(self) -> None:
+        """Starts it; raises Unavailable, with no long wait, where another machine has its number still."""
         client, limit = self.client, self.client.testbed.ready_timeout
-        if not lost:
-            return client.wait_serving(None, wanted)
-        return client.wait_answering(limit) and client.wait_serving(min(_A_MOMENT, limit), wanted)
+        client.start_again()
+        served = client.wait_answering(limit) and client.wait_serving(min(_A_MOMENT, limit), True)
+        if not served and self._has_lost_its_number():
+            raise self._why_broken(True)
 
     def _restore_early(self) -> None:
         assert self.safety is not None

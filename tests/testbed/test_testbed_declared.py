@@ -199,6 +199,26 @@ def test_without_a_reset_the_safety_backup_gets_a_lost_number_back(fake: Fake, d
     assert len(one.restored) == 2
 
 
+def test_a_reset_that_takes_long_is_waited_for_though_the_number_was_lost(
+    fake: Fake, declare: Declare, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_wa_settings.testbed.slot._A_MOMENT", 0.05)
+    one = fake()
+
+    def reset() -> None:
+        one.status = "connecting"
+        threading.Timer(0.5, one.reset).start()
+
+    starts: list[int] = []
+    keys = {"reset": command(reset), "restart": command(lambda: starts.append(1))}
+    testbed = declare((one, keys), ready_timeout=20)
+    testbed.preflight()
+    one.status = "disconnected"
+    with testbed.lease(Need()) as client:
+        assert client.serves(registered=True)
+    assert starts == []
+
+
 def test_a_start_that_brings_no_lost_number_back_is_not_waited_for_as_long_as_a_slow_one(
     fake: Fake, declare: Declare, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
