@@ -57,8 +57,10 @@ def _existing_app_stops(client: Client) -> None:
 
 def _grace(client: Client) -> float:
     """Seconds to look for the stop. Where the answer was lost, nothing may have happened at all."""
+    if client.managed and client.pending == "accepted":
+        return client.habits.grace(3.0)
     if client.managed:
-        return client.habits.grace(3.0) if client.pending == "accepted" else 0.15
+        return min(0.15, 8 * client.habits.down_after or 0.15)
     ready = client.testbed.ready_timeout
     if client.pending == "unknown":
         return min(2.0, ready)

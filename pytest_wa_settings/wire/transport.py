@@ -1,4 +1,4 @@
-"""The httpx transport of the driver: one keep-alive connection, and no request sent twice by accident."""
+"""What carries the driver's requests: one keep-alive connection, and no request sent twice by accident."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Manners:
         return self.kept > FORGIVING * self.dropped
 
 
-class BoundedTransport(httpx.BaseTransport):
+class BoundedTransport:
     """Sends requests over one connection at a time; raises Failure when no whole answer came."""
 
     def __init__(self, base: httpx.URL, tls: Tls, proxy: httpx.URL | None, manners: Manners) -> None:
@@ -62,14 +62,14 @@ class BoundedTransport(httpx.BaseTransport):
         self._connection: Connection | None = None
         self._manners = manners
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def ask(self, request: httpx.Request) -> Head:
         """The answer to `request`, whose `plan` extension says how it may be sent."""
         plan: Plan = request.extensions["plan"]
         budget = Budget(plan.timeout)
         connection = self._kept(plan)
         if connection is not None:
             try:
-                response = self._exchange(connection, request, budget)
+                head = self._exchange(connection, request, budget)
             except Failure as failure:
                 if failure.kind != "closed" or not failure.untouched:
                     raise
@@ -78,7 +78,7 @@ class BoundedTransport(httpx.BaseTransport):
                     raise
             else:
                 self._manners.kept += 1
-                return response
+                return head
         return self._exchange(Connection(self.target, budget), request, budget)
 
     def send_raw(self, data: bytes, timeout: float, cut_after: int | None) -> Head | None:
@@ -113,7 +113,7 @@ class BoundedTransport(httpx.BaseTransport):
         connection.close()
         return None
 
-    def _exchange(self, connection: Connection, request: httpx.Request, budget: Budget) -> httpx.Response:
+    def _exchange(self, connection: Connection, request: httpx.Request, budget: Budget) -> Head:
         target = request.url.raw_path
         headers = list(request.headers.raw)
         proxy = self.target.proxy
@@ -135,8 +135,4 @@ class BoundedTransport(httpx.BaseTransport):
             self._connection = connection
         else:
             connection.close()
-        content = bytes(head.body)
-        head.body.clear()  # it may be long, and is held until the whole exchange is over
-        return httpx.Response(
-            head.status, headers=head.headers, stream=httpx.ByteStream(content), request=request
-        )
+        return head
