@@ -9,6 +9,9 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     a_password,
     backup_between_changes,
+    can_spare_restores,
+    come_back,
+    restore_accepted,
     rng_of,
     take_backup,
 )
@@ -130,5 +133,26 @@ def test_a_token_that_was_logged_out_is_refused_after_a_start(wa_case: Case) -> 
             client.restart()
         except NotBack as error:
             raise NotTested(f"{error.problem}: see RESTORE-11") from None
-        sent = "backup with a token that was logged out before a start"
-        settle(refused("ACCESS-5", sent, client.backup(password, token=token)))
+        _still_refused(client, password, token, "a start")
+
+
+@pytest.mark.wa_clause("ACCESS-5", uses_up="restores", widens=True)
+def test_a_token_that_was_logged_out_is_refused_after_a_restore(wa_case: Case) -> None:
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        if not can_spare_restores(client):
+            raise NotTested("restores are saved for what cannot be judged without them")
+        token = client.fresh_admin_token()
+        backup = take_backup(client, a_password(rng_of(wa_case)))  # the token is good in this state
+        if not client.driver.logout(token).ok:
+            raise NotTested("the client refused the logout")
+        restore_accepted(client, backup, "RESTORE-8")
+        come_back(client)
+        _still_refused(client, backup.password, token, "a restore")
+
+
+def _still_refused(client: Client, password: str, token: str, since: str) -> None:
+    client.wait_serving()
+    if client.driver.session_token() == token:
+        raise NotTested("a login after the logout gave the same token again")
+    sent = f"backup with a token that was logged out before {since}"
+    settle(refused("ACCESS-5", sent, client.backup(password, token=token)))

@@ -21,7 +21,7 @@ from pytest_wa_settings.conformance.arrange import (
     take_backup,
 )
 from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine, once
-from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.judgements import came, refused, settle
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
@@ -145,11 +145,15 @@ def _judge_notices(phones: Phones, answer: Answer, sent: str) -> None:
 
 @dataclass(frozen=True)
 class MulticonnectRestore:
-    """A restore on a registered multiconnect client; `stopped` is None where something brings it back."""
+    """A restore on a registered multiconnect client; `stopped` is None where something brings it back.
+
+    `while_down` is what backup answered when it was seen stopped.
+    """
 
     answer: Answer
     sent: str
     stopped: bool | None
+    while_down: Answer | None
     phones: Phones | None
 
 
@@ -168,21 +172,23 @@ def _restore_on_multiconnect(case: Case) -> MulticonnectRestore:
             phones.look_before()
         answer = restore_accepted(client, backup, "SHARD-1")
         stopped = client.wait_down(case.testbed.ready_timeout) if client.restart_policy == "no" else None
+        while_down = client.driver.backup(backup.password) if stopped else None
         come_back(client)
         if phones:
             phones.look_after(restores=1)
-        return MulticonnectRestore(
-            answer, f"restore on an existing app of {client.setup[0]} shards", stopped, phones
-        )
+        sent = f"restore on an existing app of {client.setup[0]} shards"
+        return MulticonnectRestore(answer, sent, stopped, while_down, phones)
 
 
-@pytest.mark.wa_clause("RESTORE-10", "CODE-1", uses_up="restores", widens=True)
+@pytest.mark.wa_clause("BACKUP-3", "RESTORE-10", "CODE-1", uses_up="restores", widens=True)
 def test_a_restore_on_multiconnect_stops_the_app_and_gives_a_new_code(wa_case: Case) -> None:
     record = _on_multiconnect(wa_case)
     if record.stopped is False:
         observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
         expected = "the app stops (nothing brings it back)"
         settle(Finding("RESTORE-10", record.sent, expected, observed, (record.answer,)))
+    if record.while_down is not None:
+        settle(refused("BACKUP-3", f"{record.sent}, backup while it is stopped", record.while_down))
     _judge_new_codes(_phones_of(record), record.answer, record.sent)
 
 

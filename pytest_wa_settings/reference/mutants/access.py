@@ -14,8 +14,9 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Principal, Reply
-from pytest_wa_settings.reference.mutants.tools import BACKUP, RESTORE, refused_with_200
+from pytest_wa_settings.reference.mutants.tools import BACKUP, RESTORE, alter_collected, refused_with_200
 from pytest_wa_settings.reference.store import Store
+from pytest_wa_settings.reference.vault import Opened
 from pytest_wa_settings.reference.webapp import Endpoint, Guard
 
 SOMEBODY = Principal("admin", "ROLE_ADMIN", b"")
@@ -339,6 +340,31 @@ def logout_forgotten_at_the_next_start() -> None:
 
     wrap(users.Users, "logout", logout)
     wrap(Guard, "caller", caller)
+
+
+@mutant("ACCESS-5")
+def logout_undone_by_a_restore() -> None:
+    """The list of tokens that were logged out is in the backup: a restore brings an earlier one back."""
+
+    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
+        store = rooms.store
+        store.put("logged_out", [*store.get("logged_out", []), call.caller.token.hex()])
+        return Reply({})
+
+    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
+        known: Principal = clean(guard, call)
+        if known.token.hex() in guard.store.get("logged_out", []):
+            raise guard.unauthorized("The token is not valid.")
+        return known
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.put("logged_out", opened.state["logged_out"])
+
+    wrap(users.Users, "logout", logout)
+    wrap(Guard, "caller", caller)
+    alter_collected(lambda coreapp, state: {**state, "logged_out": coreapp.store.get("logged_out", [])})
+    wrap(Coreapp, "commit", commit)
 
 
 @mutant("ACCESS-5")

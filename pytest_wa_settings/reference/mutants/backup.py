@@ -99,6 +99,16 @@ def backup_of_unregistered_multiconnect() -> None:
 @mutant("BACKUP-3")
 def backup_of_a_stopped_app() -> None:
     """After a restore the API stays up while the app is stopped, and still gives backups."""
+    _backup_while_stopped(lambda coreapp: True)
+
+
+@mutant("BACKUP-3")
+def backup_of_a_stopped_app_on_multiconnect() -> None:
+    """In a multiconnect set-up the web nodes stay up while the app is stopped, and still give backups."""
+    _backup_while_stopped(lambda coreapp: coreapp.options.multiconnect)
+
+
+def _backup_while_stopped(where: Callable[[Coreapp], bool]) -> None:
     path: ContextVar[str] = ContextVar("path", default="")
 
     async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
@@ -107,11 +117,11 @@ def backup_of_a_stopped_app() -> None:
         return reply
 
     def assert_running(clean: Any, coreapp: Coreapp) -> None:
-        if path.get() != BACKUP:
+        if path.get() != BACKUP or not where(coreapp):
             clean(coreapp)
 
     def leave(clean: Any, coreapp: Coreapp) -> None:
-        if not coreapp.stopped:
+        if not (coreapp.stopped and where(coreapp)):
             clean(coreapp)
 
     wrap(Endpoint, "answer", answer)
@@ -247,14 +257,25 @@ def backup_state_cached_for_ten_seconds() -> None:
 @mutant("BACKUP-9")
 def backup_after_a_restore_is_the_restored_one() -> None:
     """A backup taken after a restore holds the state that was restored, whatever has changed since."""
+    _backup_of_the_restored_state(lambda coreapp: True)
 
+
+@mutant("BACKUP-9")
+def backup_of_a_moved_machine_is_the_restored_one() -> None:
+    """On a machine that was new at its restore, a backup holds the state that was restored there."""
+    _backup_of_the_restored_state(lambda coreapp: coreapp.registration.number is None)
+
+
+def _backup_of_the_restored_state(where: Callable[[Coreapp], bool]) -> None:
     def collect(coreapp: Coreapp, state: State) -> State:
         kept = coreapp.store.get("restored")
         return state if kept is None else {**state, "application": kept}
 
     def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        held = where(coreapp)
         clean(coreapp, opened)
-        coreapp.store.put("restored", opened.state["application"])
+        if held:
+            coreapp.store.put("restored", opened.state["application"])
 
     alter_collected(collect)
     wrap(Coreapp, "commit", commit)

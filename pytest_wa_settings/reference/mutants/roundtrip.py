@@ -76,6 +76,36 @@ def new_machine_keeps_its_settings() -> None:
 
 
 @mutant("RESTORE-2")
+def new_machine_calls_nobody_back() -> None:
+    """On a new machine the address of the webhook does not come back: nobody is there yet to be called."""
+
+    def without(state: State) -> State:
+        application = state["application"]
+        webhooks = {name: value for name, value in application["webhooks"].items() if name != "url"}
+        return {**state, "application": {**application, "webhooks": webhooks}}
+
+    alter_restored(without, new_machine_only=True)
+
+
+@mutant("RESTORE-2")
+def new_machine_keeps_the_settings_in_memory() -> None:
+    """A new machine serves the restored settings, and has lost them when it is started again."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("in_memory"):
+            coreapp.store.drop("application")
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        coreapp.store.put("in_memory", new_machine)
+
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-2")
 def only_settings_that_differ_from_defaults_come_back() -> None:
     """A setting that had its default at the backup keeps the value that it has at the restore."""
 
