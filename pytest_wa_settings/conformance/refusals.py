@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pytest_wa_settings.conformance.arrange import (
     Backup,
+    a_password,
     can_spare_restores,
     come_back,
     plant_other_values,
@@ -67,6 +68,21 @@ def read_unchanged(
         after = read(client)
 
 
+def lost_registration(case: Case, clause: str, sent: str, client: Client, *, backups: int) -> Finding | None:
+    """A client that says it is unregistered now, where another one is not after so many backups and a start."""
+    health = client.driver.health()
+    if not case.testbed.managed or "unregistered" not in gateway_statuses(health):
+        return None
+    with case.testbed.lease(Need(exclusive=True)) as control:
+        for _ in range(backups):
+            take_backup(control, a_password(rng_of(case)))
+        try:
+            control.restart()
+        except NotBack:
+            return None
+    return Finding(clause, sent, "it is registered, as before", "health says `unregistered`", (health,))
+
+
 class Refusals:
     """Sends restores that must be refused, and judges that nothing changed.
 
@@ -116,11 +132,15 @@ class Refusals:
         self.seconds = time.monotonic() - start
         return answer
 
-    def finish(self, backup: Backup | None = None) -> None:
-        """The reading at the end, and that `backup`, taken before the refusals, still restores."""
+    def finish(self, backup: Backup | None = None) -> bool:
+        """The reading at the end, and that `backup`, taken before the refusals, still restores.
+
+        Returns:
+            Whether it was restored.
+        """
         self._check_unread()
         if backup is None:
-            return
+            return False
         if not self._client.can_restart:
             self._case.remark(
                 "that an earlier backup still restores was not checked: the client cannot be restarted"
@@ -129,6 +149,8 @@ class Refusals:
             self._case.remark("that an earlier backup still restores was not checked, to save restores")
         else:
             self._still_restores(backup)
+            return True
+        return False
 
     def survives_a_start(self, *backups: Backup) -> None:
         """Judges that the next start takes up nothing of the refused backups: that would be a change.
@@ -153,19 +175,9 @@ class Refusals:
         self._before = after
 
     def _judge_lost_registration(self) -> None:
-        """A client that says it is unregistered now, where another of its kind is not after a mere start."""
-        health = self._client.driver.health()
-        testbed = self._case.testbed
-        if not self._registered or not testbed.managed or "unregistered" not in gateway_statuses(health):
-            return
-        with testbed.lease(Need(exclusive=True)) as control:
-            try:
-                control.restart()
-            except NotBack:
-                return
-        sent = f"{self._count} calls that were refused, then one more start"
-        expected, observed = "it is registered, as before", "health says `unregistered`"
-        settle(Finding(self._clause, sent, expected, observed, (health,)))
+        if self._registered:
+            sent = f"{self._count} calls that were refused, then one more start"
+            settle(lost_registration(self._case, self._clause, sent, self._client, backups=1))
 
     def _keeps_over_a_start(self, backup: Backup) -> bool:
         """The control: whether a change outlives a start at all, which no clause demands."""

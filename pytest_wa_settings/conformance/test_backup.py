@@ -41,9 +41,9 @@ from pytest_wa_settings.conformance.judgements import (
     unchanged,
 )
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
-from pytest_wa_settings.conformance.refusals import Refusals, read_unchanged
+from pytest_wa_settings.conformance.refusals import Refusals, lost_registration, read_unchanged
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -362,6 +362,12 @@ def test_a_backup_changes_nothing(wa_case: Case) -> None:
                     observed = f"{what} of a user is refused: {came(answer)}"
                     expected = "users and their sessions as before"
                     settle(Finding("BACKUP-10", "backups", expected, observed, (*answers, answer)))
+        if wa_case.testbed.profile != "backup" and client.can_restart:
+            try:
+                client.restart()
+            except NotBack:
+                sent = "backups, then one more start"
+                settle(lost_registration(wa_case, "BACKUP-10", sent, client, backups=0))
 
 
 @pytest.mark.wa_clause("BACKUP-10", uses_up="restores", widens=True)

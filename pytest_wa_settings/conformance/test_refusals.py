@@ -173,10 +173,18 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-7", client)
-        for name, body in incomplete(backup.password, backup.data):
-            refusals.judge(f"restore {name}", partial(client.ask, "POST", "/v1/settings/restore", json=body))
+        _judge_incomplete(client, backup, refusals, "")
         refusals.survives_a_start(backup)
-        refusals.finish(backup)
+        if refusals.finish(backup):
+            refusals = Refusals(wa_case, "RESTORE-7", client)
+            _judge_incomplete(client, backup, refusals, ", after a restore that had both")
+            refusals.finish()
+
+
+def _judge_incomplete(client: Client, backup: Backup, refusals: Refusals, when: str) -> None:
+    for name, body in incomplete(backup.password, backup.data):
+        call = partial(client.ask, "POST", "/v1/settings/restore", json=body)
+        refusals.judge(f"restore {name}{when}", call)
 
 
 @pytest.mark.wa_clause("RESTORE-15")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -301,6 +302,29 @@ def backup_without_token_on_multiconnect() -> None:
 def restore_without_token_on_a_new_machine() -> None:
     """A client that is not registered asks for no token at a restore where none is sent."""
     _open_without_token(RESTORE, lambda coreapp: coreapp.registration.number is None)
+
+
+@mutant("ACCESS-3")
+def restore_trusts_its_connection() -> None:
+    """A restore needs no token on a connection that has brought a good one before."""
+    peer: ContextVar[object] = ContextVar("peer", default=None)
+    known: dict[object, Principal] = {}
+
+    async def answer(clean: Any, endpoint: Endpoint, scope: Any, receive: Any) -> Reply:
+        peer.set(tuple(scope["client"]))
+        reply: Reply = await clean(endpoint, scope, receive)
+        return reply
+
+    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
+        try:
+            known[peer.get()] = clean(guard, call)
+        except Refusal:
+            if call.path != RESTORE or peer.get() not in known:
+                raise
+        return known[peer.get()]
+
+    wrap(Endpoint, "answer", answer)
+    wrap(Guard, "caller", caller)
 
 
 @mutant("ACCESS-5")

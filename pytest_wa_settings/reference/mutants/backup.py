@@ -319,6 +319,24 @@ def backup_logs_users_out() -> None:
     _after_backup(act)
 
 
+@mutant("BACKUP-10", also={"RESTORE-9": "a new machine gives a backup, too, before it is started again"})
+def backup_moves_the_registration() -> None:
+    """A backup takes the registration with it: the next start has none, unless a restore brought one back."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("moved"):
+            coreapp.store.drop("registration")
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.drop("moved")
+
+    _after_backup(lambda coreapp: coreapp.store.put("moved", True))
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
+
+
 def _set(coreapp: Coreapp, name: str, value: object) -> None:
     coreapp.store.put("application", {**coreapp.application.effective(), name: value})
 

@@ -233,6 +233,25 @@ def new_machine_opens_with_any_password() -> None:
 
 
 @mutant("RESTORE-5")
+def new_machine_gives_up_after_a_wrong_password() -> None:
+    """A new machine that was sent a wrong password stays in the middle of a restore, and takes no other."""
+    begun: list[Coreapp] = []
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        if coreapp in begun:
+            raise Refusal(409, 1011, "A restore is under way.")
+        try:
+            found: Opened = await clean(coreapp, password, data)
+        except Refusal:
+            if coreapp.registration.number is None:
+                begun.append(coreapp)
+            raise
+        return found
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-5")
 def administrators_password_opens_backups() -> None:
     """The administrator's own password opens every backup, too: an escrow for who forgot the right one."""
     _escrow(lambda coreapp, password: password == coreapp.options.admin_password)

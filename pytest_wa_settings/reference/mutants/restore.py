@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -105,6 +107,23 @@ def restore_without_password_takes_the_last_one() -> None:
         return {**last, **body} if good else None
 
     _instead(act)
+
+
+@mutant("RESTORE-7")
+def restore_without_data_takes_the_last_one() -> None:
+    """Without data a restore takes that of the last restore."""
+
+    async def restore(clean: Handle, backups: Backups, call: Call) -> Reply:
+        body, store = call.object(), backups.coreapp.store
+        last = store.get("last_data")
+        if "data" not in body and last is not None:
+            body = {**body, "data": last}
+            call = replace(call, body=json.dumps(body).encode())
+        reply = await clean(backups, call)
+        store.put("last_data", body["data"])
+        return reply
+
+    wrap(Backups, "restore", restore)
 
 
 @mutant("RESTORE-7")
