@@ -69,7 +69,7 @@ def read_unchanged(
 
 
 def lost_registration(case: Case, clause: str, sent: str, client: Client, *, backups: int) -> Finding | None:
-    """A client that says it is unregistered now, where another one is not after so many backups and a start."""
+    """A client that says it is unregistered now, where another is not after so many backups and a start."""
     health = client.driver.health()
     if not case.testbed.managed or "unregistered" not in gateway_statuses(health):
         return None
