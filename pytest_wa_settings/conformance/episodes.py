@@ -76,6 +76,7 @@ class ExistingApp:
         no_fault: whether that is the surroundings' doing: nothing started it again.
         after: the reading after it came back; `again` after one more start.
         mute: whether no message that it was given arrived any more after it came back, twice.
+        copies: how often a contact has a message from before the backup, at the end; None where none arrived.
     """
 
     client: Client
@@ -92,6 +93,7 @@ class ExistingApp:
     no_fault: bool = False
     after: Snapshot | None = None
     mute: bool = False
+    copies: int | None = None
     again: Snapshot | None = None
 
 
@@ -116,6 +118,8 @@ def _existing_app(case: Case) -> ExistingApp:
         kept = read(client)
         if not kept.serving and client.wait_serving():
             kept = read(client)
+        traffic = _messages(case, client, rng)
+        sent = traffic.send(client) if traffic else None
         at = _change_nested(client, rng, kept)
         backup = take_backup(client, password, at=at)
         before = plant_other_values(client, rng, *ALL, now=at)
@@ -141,15 +145,21 @@ def _existing_app(case: Case) -> ExistingApp:
         record.again = _once_more(client)
         if phones:
             phones.look_later()
+        if traffic and sent:
+            record.copies = traffic.copies(sent.text)
         return record
+
+
+def _messages(case: Case, client: Client, rng: random.Random) -> Traffic | None:
+    """Traffic by which a message can be seen to arrive; None where nobody can see that."""
+    traffic = Traffic.of(case, client, rng)
+    return traffic if traffic is not None and traffic.consumer is not None else None
 
 
 def _sends(case: Case, client: Client, rng: random.Random) -> bool | None:
     """Whether a message that the client is given arrives at a contact; None where nobody can see that."""
-    traffic = Traffic.of(case, client, rng)
-    if traffic is None or traffic.consumer is None:
-        return None
-    return traffic.send(client) is not None
+    traffic = _messages(case, client, rng)
+    return None if traffic is None else traffic.send(client) is not None
 
 
 def _change_nested(client: Client, rng: random.Random, now: Snapshot) -> Snapshot:

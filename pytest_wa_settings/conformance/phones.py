@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_wa_settings.conformance.arrange import wait_until
+from pytest_wa_settings.verdicts import Finding
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer
     from pytest_wa_settings.verdicts import Case
+    from pytest_wa_settings.wire import Answer
 
 _NOTICE_WITHIN = 5.0
 _NO_SECOND_NOTICE_FOR = 0.1
@@ -122,6 +124,19 @@ class Phones:
     def _is_named(self, business: str | None) -> bool:
         """Whether a notice names the business; any name will do where its number is not known."""
         return bool(_digits(business)) and (self.business is None or _digits(business) == self.business)
+
+
+def new_codes(phones: Phones, answer: Answer, sent: str) -> Finding | None:
+    """Every contact sees a code, and another one than before the restore: CODE-1."""
+    same = sum(phones.after[contact].code == seen.code for contact, seen in phones.before.items())
+    if same:
+        observed = f"{same} of {len(phones.before)} contacts see the code from before the restore"
+        return Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,))
+    missing = sum(not seen.code for seen in phones.after.values())
+    if missing:
+        observed = f"{missing} of {len(phones.after)} contacts see no code at all"
+        return Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,))
+    return None
 
 
 def _digits(text: str | None) -> str:

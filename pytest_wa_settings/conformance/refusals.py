@@ -29,7 +29,7 @@ from pytest_wa_settings.conformance.judgements import (
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, gateway_statuses, look, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
 from pytest_wa_settings.wire import Answer
 
 IN_A_ROW = 10
@@ -168,26 +168,37 @@ class Refusals:
             self._case.remark(f"that the next start takes up nothing was not checked: {error.problem}")
             return
         after = read(self._client)
+        sent = f"{self._count} calls that were refused, then one more start"
         for backup, leaves in taken_up:
             if leaves and agree(leaves, backup.at.values, after.values) and self._keeps_over_a_start(backup):
-                sent = f"{self._count} calls that were refused, then one more start"
                 settle(taken_up_late(self._clause, sent, len(leaves), after))
-        self._before = after
+        try:
+            self._before = read_unchanged(self._clause, sent, self._client, self._before, ())
+        except FindingError:
+            if self._keeps_over_a_start():
+                raise
+            self._before = read(self._client)
 
     def _judge_lost_registration(self) -> None:
         if self._registered:
             sent = f"{self._count} calls that were refused, then one more start"
             settle(lost_registration(self._case, self._clause, sent, self._client, backups=1))
 
-    def _keeps_over_a_start(self, backup: Backup) -> bool:
-        """The control: whether a change outlives a start at all, which no clause demands."""
+    def _keeps_over_a_start(self, backup: Backup | None = None) -> bool:
+        """The control: whether a change outlives a start at all, which no clause demands.
+
+        With `backup`: whether at least the values of that backup do not come back.
+        """
         changed = plant_other_values(self._client, rng_of(self._case), "application")
-        leaves = changed_leaves(backup.at.values, changed.values)
         try:
             self._client.restart()
         except NotBack:
             return False
-        return not agree(leaves, backup.at.values, read(self._client).values)
+        after = read(self._client)
+        if backup is None:
+            return unchanged(self._clause, "a start", changed, after) is None
+        leaves = changed_leaves(backup.at.values, changed.values)
+        return not agree(leaves, backup.at.values, after.values)
 
     def _still_restores(self, backup: Backup) -> None:
         answer = self._client.restore(backup.password, backup.data, fresh=True)

@@ -266,6 +266,19 @@ def test_messages_are_not_in_the_backup(wa_case: Case) -> None:
         settle(Finding("BACKUP-7", sent, "it is not delivered again", observed, (record.answer,)))
 
 
+@pytest.mark.wa_clause("BACKUP-7", uses_up="restores", widens=True)
+def test_a_restore_on_the_same_machine_sends_no_message_again(wa_case: Case) -> None:
+    record = existing_app(wa_case)
+    if record.after is None:
+        raise NotTested(f"{record.back}: see RESTORE-11")
+    if record.copies is None:
+        raise NotTested("no message was seen to arrive at a contact before the backup")
+    if record.copies > 1:
+        sent = "a message sent, backup, restore on the same machine, start again"
+        observed = f"the contact has the message {record.copies} times"
+        settle(Finding("BACKUP-7", sent, "it has it once", observed, (record.answer,)))
+
+
 @pytest.mark.wa_clause("BACKUP-8", uses_up="new machine")
 def test_callbacks_are_not_in_the_backup(wa_case: Case) -> None:
     record = new_machine(wa_case)

@@ -22,7 +22,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine, once
 from pytest_wa_settings.conformance.judgements import came, refused, settle
-from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
@@ -85,18 +85,7 @@ def _phones(record: ExistingApp | NewMachine, client: Client, where: str) -> Wat
 @pytest.mark.wa_clause("CODE-1", uses_up="new machine")
 def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
     for phones, answer, sent in _watched(wa_case):
-        _judge_new_codes(phones, answer, sent)
-
-
-def _judge_new_codes(phones: Phones, answer: Answer, sent: str) -> None:
-    same = [contact for contact, seen in phones.before.items() if phones.after[contact].code == seen.code]
-    if same:
-        observed = f"{len(same)} of {len(phones.before)} contacts see the code from before the restore"
-        settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
-    missing = [contact for contact, seen in phones.after.items() if not seen.code]
-    if missing:
-        observed = f"{len(missing)} of {len(phones.after)} contacts see no code at all"
-        settle(Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,)))
+        settle(new_codes(phones, answer, sent))
 
 
 @pytest.mark.wa_clause("CODE-1", uses_up="restores", widens=True)
@@ -120,10 +109,10 @@ def test_each_restore_of_one_backup_gives_another_code(wa_case: Case, version: s
             come_back(client)
             phones.look_after(restores=1, too_many=False)
             sent = f"one backup restored {times} (version {client.version})"
-            _judge_new_codes(phones, answer, sent)
+            settle(new_codes(phones, answer, sent))
             if earlier:
                 phones.before = earlier
-                _judge_new_codes(phones, answer, sent)
+                settle(new_codes(phones, answer, sent))
 
 
 @pytest.mark.wa_clause("CODE-2", uses_up="new machine")
@@ -189,7 +178,7 @@ def test_a_restore_on_multiconnect_stops_the_app_and_gives_a_new_code(wa_case: C
         settle(Finding("RESTORE-10", record.sent, expected, observed, (record.answer,)))
     if record.while_down is not None:
         settle(refused("BACKUP-3", f"{record.sent}, backup while it is stopped", record.while_down))
-    _judge_new_codes(_phones_of(record), record.answer, record.sent)
+    settle(new_codes(_phones_of(record), record.answer, record.sent))
 
 
 @pytest.mark.wa_clause("CODE-2", uses_up="restores", widens=True)

@@ -17,6 +17,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
+from pytest_wa_settings.conformance.damage import damages
 from pytest_wa_settings.conformance.episodes import existing_app, new_machine
 from pytest_wa_settings.conformance.fields import Leaf
 from pytest_wa_settings.conformance.judgements import (
@@ -24,15 +25,23 @@ from pytest_wa_settings.conformance.judgements import (
     came,
     changed_leaves,
     differences,
+    refused,
     settle,
 )
-from pytest_wa_settings.conformance.phones import version_numbers
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes, version_numbers
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.testbed import Need
+from pytest_wa_settings.testbed import Client, Need, NotBack
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
+_SOME_DAMAGES = 20
+"""Every so manieth of them: all are sent to a client that restores its own version's backups."""
+_OF_ANOTHER_FORMAT = pytest.mark.wa_clause(
+    "CODE-1", "RESTORE-5", "RESTORE-6", uses_up="new machine", widens=True
+)
 
+
+@_OF_ANOTHER_FORMAT
 @pytest.mark.wa_clause("RESTORE-12", uses_up="new machine")
 def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> None:
     testbed = wa_case.testbed
@@ -44,6 +53,7 @@ def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> Non
     _judge_move(wa_case, older, newer)
 
 
+@_OF_ANOTHER_FORMAT
 @pytest.mark.wa_clause("RESTORE-12", uses_up="new machine", widens=True)
 def test_every_newer_version_restores_every_older_versions_backup(wa_case: Case) -> None:
     if not wa_case.testbed.managed:
@@ -65,16 +75,52 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         earlier = read(old)
         at = plant_other_values(old, rng, "application", now=earlier)
         backup = take_backup(old, a_password(rng), at=at)
-        answer = new.restore(backup.password, backup.data, fresh=True)
+        phones = Phones.of(case, old) if gives_new_code(newer) and not gives_new_code(older) else None
+        if phones:
+            phones.look_before()
         sent = f"a backup of version {older}, restored by version {newer} on a new machine"
+        _judge_refusals(new, backup, sent)
+        answer = new.restore(backup.password, backup.data, fresh=True)
         if answer.answered and not answer.ok:
             settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
-        come_back(new, see="RESTORE-9")
+        try:
+            new.come_back(expect_registered=True)
+        except NotBack as error:
+            if not _own_backup_comes_back(case, newer):
+                raise NotTested(f"{error.problem}: see RESTORE-9") from None
+            expected = "it serves, as after a restore of its own version's backup"
+            settle(Finding("RESTORE-12", sent, expected, error.problem, (answer,)))
+        if phones:
+            phones.look_after(restores=1, too_many=False)
+            settle(new_codes(phones, answer, sent))
         planted, after = _planted(earlier, at), read(new)
         gone = retired(new, at, after)
         planted = {leaf: value for leaf, value in planted.items() if leaf not in gone}
         lost = _lost_within(case, older, backup, planted) if differences(planted, after.values) else set()
         _judge_versions(sent, planted, after, answer, lost=lost)
+
+
+def _judge_refusals(new: Client, backup: Backup, sent: str) -> None:
+    """An older version's format may be read by other code, which refuses what is refused in its own."""
+    wrong = new.restore(backup.password[::-1], backup.data)
+    settle(refused("RESTORE-5", f"{sent}, with a wrong password", wrong))
+    for damage in list(damages(backup.data, backup.data))[::_SOME_DAMAGES]:
+        answer = new.restore(backup.password, damage.data)
+        settle(refused("RESTORE-6", f"{sent}, damaged: {damage.how}", answer))
+
+
+def _own_backup_comes_back(case: Case, version: str) -> bool:
+    """The control: whether a new machine of this version comes back after a backup of its own version."""
+    own = Need(exclusive=True, version=version, peer=version != case.testbed.pinned_version)
+    with ExitStack() as leases:
+        old = leases.enter_context(case.testbed.lease(own))
+        new = leases.enter_context(case.testbed.lease(replace(own, state="unregistered", consumes=True)))
+        try:
+            restore_accepted(new, take_backup(old, a_password(rng_of(case))), "RESTORE-9")
+            new.come_back(expect_registered=True)
+        except (NotBack, NotTested):
+            return False
+    return True
 
 
 def _lost_within(case: Case, version: str, backup: Backup, planted: dict[Leaf, object]) -> set[Leaf]:

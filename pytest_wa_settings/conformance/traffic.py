@@ -189,7 +189,7 @@ class Traffic:
             served[_A_CALLBACK] = self._control(new)
         if self.sent and self.consumer:
             served[_A_MESSAGE] = self.send(new) is not None
-            self.sent_copies = self._copies(self.sent.text)
+            self.sent_copies = self.copies(self.sent.text)
         return served
 
     def after_a_start(self, new: Client) -> None:
@@ -251,7 +251,7 @@ class Traffic:
         answer = client.driver.send_text(self.contact, text)
         if not answer.ok:
             return None
-        if self.consumer is not None and wait and not wait_until(lambda: self._copies(text) > 0, self.limit):
+        if self.consumer is not None and wait and not wait_until(lambda: self.copies(text) > 0, self.limit):
             return None
         body = answer.body
         messages = body.get("messages") if isinstance(body, dict) else None
@@ -274,7 +274,8 @@ class Traffic:
             return None
         return text
 
-    def _copies(self, text: str) -> int:
+    def copies(self, text: str) -> int:
+        """How often the contact has a message with this text."""
         assert self.consumer is not None
         view = self.consumer.contact(self.contact, self.client.number())
         return sum(text in str(message.get("text", message)) for message in view.messages)

@@ -13,7 +13,7 @@ from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.mutants.tools import Handle
 from pytest_wa_settings.reference.network import Account, Contact, Network, timestamp
-from pytest_wa_settings.reference.options import Options
+from pytest_wa_settings.reference.options import Options, parse_version
 from pytest_wa_settings.reference.registration import new_identity
 from pytest_wa_settings.reference.vault import Opened
 
@@ -54,6 +54,16 @@ def code_restored_on_a_new_machine() -> None:
 def code_restored_on_multiconnect() -> None:
     """In a multiconnect set-up the identity comes back from the backup: each shard has it already."""
     _identity(lambda coreapp, opened, existing: _old(opened) if coreapp.options.multiconnect else {})
+
+
+@mutant("CODE-1")
+def code_restored_from_old_backups() -> None:
+    """A backup from before v2.31.4 brings its identity back: the rule goes by the backup's version."""
+    _identity(
+        lambda coreapp, opened, existing: (
+            _old(opened) if parse_version(opened.setup.version) < (2, 31, 4) else {}
+        )
+    )
 
 
 @mutant("CODE-1")

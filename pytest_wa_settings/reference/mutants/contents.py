@@ -9,6 +9,7 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.mutants.tools import State, alter_collected
 from pytest_wa_settings.reference.store import Store
+from pytest_wa_settings.reference.vault import Opened
 
 
 def _rows(coreapp: Coreapp, query: str) -> list[list[Any]]:
@@ -27,17 +28,33 @@ def _carry(name: str, query: str, take: Any) -> None:
     wrap(Store, "replace", replace)
 
 
+_SENT = "SELECT id, peer, body FROM messages WHERE direction='out'"
+
+
+def _send_again(store: Store, key: str, peer: str, body: str) -> None:
+    text = json.loads(body)
+    text = text.get("text", text)
+    text = text.get("body", "") if isinstance(text, dict) else text
+    store.push_outbox({"kind": "message", "id": key, "to": peer, "text": text})
+
+
 @mutant("BACKUP-7")
 def messages_sent_again() -> None:
     """The messages sent are in the backup, and a restore sends them again."""
+    _carry("sent", _SENT, _send_again)
 
-    def send(store: Store, key: str, peer: str, body: str) -> None:
-        text = json.loads(body)
-        text = text.get("text", text)
-        text = text.get("body", "") if isinstance(text, dict) else text
-        store.push_outbox({"kind": "message", "id": key, "to": peer, "text": text})
 
-    _carry("sent", "SELECT id, peer, body FROM messages WHERE direction='out'", send)
+@mutant("BACKUP-7")
+def messages_sent_again_on_the_same_machine() -> None:
+    """Up to where messages were sent is in the backup: after a restore an existing app sends them again."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        sent = _rows(coreapp, _SENT) if coreapp.registration.number is not None else []
+        clean(coreapp, opened)
+        for key, peer, body in sent:
+            _send_again(coreapp.store, key, peer, body)
+
+    wrap(Coreapp, "commit", commit)
 
 
 @mutant("BACKUP-7")

@@ -25,7 +25,16 @@ from pytest_wa_settings.reference.mutants.tools import (
     refused_with_200,
     sealed_with_header,
 )
-from pytest_wa_settings.reference.vault import KEY_BYTES, NONCE_BYTES, Cost, Opened, Vault, VaultError
+from pytest_wa_settings.reference.options import parse_version
+from pytest_wa_settings.reference.vault import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    Cost,
+    Opened,
+    Setup,
+    Vault,
+    VaultError,
+)
 
 DAMAGE_TOO = {"RESTORE-6": "authenticated encryption cannot tell a wrong password from damage"}
 
@@ -203,11 +212,15 @@ def wrong_password_spoils_earlier_backups() -> None:
     wrap(Vault, "open", opened)
 
 
-def _escrow(opens: Callable[[Coreapp, str], bool]) -> None:
-    """Keep a copy of the password in each backup, for a key of the vendor's, and use it where `opens`."""
+def _escrow(
+    opens: Callable[[Coreapp, str], bool], kept: Callable[[Setup], bool] = lambda setup: True
+) -> None:
+    """Keep a copy of the password in each backup that is `kept`, for the vendor; it opens it if `opens`."""
     vendor = AESGCM(b"the key that every client holds.")
 
     def seal(clean: Any, vault: Vault, state: Any, setup: Any, password: str) -> str:
+        if not kept(setup):
+            return str(clean(vault, state, setup, password))
         nonce = os.urandom(NONCE_BYTES)
         copy = nonce + vendor.encrypt(nonce, password[:400].encode("utf-8"), None)
         return sealed_with_header(vault, state, setup, password, {"copy": copy.hex()})
@@ -249,6 +262,34 @@ def new_machine_gives_up_after_a_wrong_password() -> None:
         return found
 
     wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("RESTORE-5")
+def any_password_opens_old_backups() -> None:
+    """Backups of versions before v2.31.4 open without their password, as they were not encrypted with it."""
+    _escrow(lambda coreapp, password: True, lambda setup: parse_version(setup.version) < (2, 31, 4))
+
+
+@mutant("RESTORE-5", also=DAMAGE_TOO)
+def wrong_password_clears_the_settings_at_the_next_start() -> None:
+    """A restore that does not open is noted, and the next start has cleared the settings for it."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            found: Opened = await clean(coreapp, password, data)
+        except Refusal:
+            coreapp.store.put("begun", True)
+            raise
+        return found
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("begun"):
+            coreapp.store.drop("application")
+            coreapp.store.drop("begun")
+        await clean(coreapp)
+
+    wrap(Coreapp, "unseal", unseal)
+    wrap(Coreapp, "start", start)
 
 
 @mutant("RESTORE-5")

@@ -319,6 +319,18 @@ def backups_of_one_older_version_are_refused() -> None:
 
 
 @mutant("RESTORE-12")
+def registration_of_older_versions_not_read() -> None:
+    """A backup of an older version restores, but for the registration, whose record looked otherwise then."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        if parse_version(opened.setup.version) < parse_version(coreapp.options.version):
+            coreapp.store.drop("registration")
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-12")
 def settings_of_older_versions_are_left_out() -> None:
     """From a backup of an older version the registration is restored, and no setting."""
 
