@@ -79,7 +79,6 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         if phones:
             phones.look_before()
         sent = f"a backup of version {older}, restored by version {newer} on a new machine"
-        _judge_refusals(new, backup, sent)
         answer = new.restore(backup.password, backup.data, fresh=True)
         if answer.answered and not answer.ok:
             settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
@@ -98,6 +97,7 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         planted = {leaf: value for leaf, value in planted.items() if leaf not in gone}
         lost = _lost_within(case, older, backup, planted) if differences(planted, after.values) else set()
         _judge_versions(sent, planted, after, answer, lost=lost)
+        _judge_refusals(new, backup, sent)
 
 
 def _judge_refusals(new: Client, backup: Backup, sent: str) -> None:
