@@ -30,7 +30,7 @@ from pytest_wa_settings.conformance.judgements import (
 )
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes, version_numbers
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
-from pytest_wa_settings.testbed import Client, Need, NotBack
+from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -112,14 +112,14 @@ def _judge_refusals(new: Client, backup: Backup, sent: str) -> None:
 def _own_backup_comes_back(case: Case, version: str) -> bool:
     """The control: whether a new machine of this version comes back after a backup of its own version."""
     own = Need(exclusive=True, version=version, peer=version != case.testbed.pinned_version)
-    with ExitStack() as leases:
-        old = leases.enter_context(case.testbed.lease(own))
-        new = leases.enter_context(case.testbed.lease(replace(own, state="unregistered", consumes=True)))
-        try:
+    try:
+        with ExitStack() as leases:
+            old = leases.enter_context(case.testbed.lease(own))
+            new = leases.enter_context(case.testbed.lease(replace(own, state="unregistered", consumes=True)))
             restore_accepted(new, take_backup(old, a_password(rng_of(case))), "RESTORE-9")
             new.come_back(expect_registered=True)
-        except (NotBack, NotTested):
-            return False
+    except (NotTested, Unavailable):
+        return False
     return True
 
 
