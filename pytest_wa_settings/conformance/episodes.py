@@ -18,8 +18,10 @@ from pytest_wa_settings.conformance.arrange import (
     ALL,
     Backup,
     a_password,
+    can_spare_restores,
     change_values,
     changeable,
+    on_multiconnect,
     plant,
     plant_other_values,
     restore_accepted,
@@ -193,6 +195,74 @@ def _watch_the_stop(client: Client, record: ExistingApp) -> None:
 
 
 @dataclass
+class MulticonnectApp:
+    """A restore on a registered multiconnect client, of the fewest shards that are offered.
+
+    Attributes:
+        sent: what was done, in words.
+        earlier: the reading at a first backup, under the same password.
+        backup: the one that was restored; its `at` is the reading that must come back.
+        before: the reading just before the restore.
+        stopped: whether it was seen down; None where something brings it back by itself.
+        while_down: what backup answered then.
+        back: why it did not come back; None if it did, or where the restore was refused.
+        no_fault: whether that is the surroundings' doing: nothing started it again.
+        after: the reading after it came back.
+    """
+
+    sent: str
+    earlier: Snapshot
+    backup: Backup
+    before: Snapshot
+    answer: Answer
+    phones: Phones | None
+    stopped: bool | None = None
+    while_down: Answer | None = None
+    back: str | None = None
+    no_fault: bool = False
+    after: Snapshot | None = None
+
+
+def multiconnect_app(case: Case) -> MulticonnectApp:
+    """The record of a restore on an existing multiconnect app; made once."""
+    return once(case, "multiconnect app", lambda: _multiconnect_app(case))
+
+
+def _multiconnect_app(case: Case) -> MulticonnectApp:
+    rng = random.Random(f"{case.seed} multiconnect app")
+    with case.testbed.lease(on_multiconnect(case.testbed)) as client:
+        if not can_spare_restores(client):
+            raise NotTested("restores are saved for what cannot be judged without them")
+        phones = Phones.of(case, client) if gives_new_code(client.version) else None
+        password = a_password(rng)
+        earlier = plant_other_values(client, rng, "application")
+        take_backup(client, password, at=earlier)
+        at = plant_other_values(client, rng, "application", now=earlier)
+        backup = take_backup(client, password, at=at)
+        before = plant_other_values(client, rng, "application", now=at)
+        if phones:
+            phones.look_before()
+        answer = client.restore(backup.password, backup.data, fresh=True)
+        sent = f"restore on an existing app of {client.setup[0]} shards"
+        record = MulticonnectApp(sent, earlier, backup, before, answer, phones)
+        if answer.answered and not answer.ok:
+            return record
+        if client.restart_policy == "no":
+            record.stopped = client.wait_down(case.testbed.ready_timeout)
+            record.while_down = client.driver.backup(backup.password) if record.stopped else None
+        try:
+            client.come_back(expect_registered=True)
+        except NotBack as error:
+            record.back = f"{error.problem}; {error.remedy}"
+            record.no_fault = isinstance(error, StartFailed) or not client.can_restart
+            return record
+        record.after = read(client)
+        if phones:
+            phones.look_after(restores=1)
+        return record
+
+
+@dataclass
 class NewMachine:
     """A restore on a running client without registration.
 
@@ -339,4 +409,14 @@ def login_token(answer: Answer) -> str | None:
     return token if answer.ok and isinstance(token, str) else None
 
 
-__all__ = ["ExistingApp", "NewMachine", "existing_app", "login_token", "make_user", "new_machine", "once"]
+__all__ = [
+    "ExistingApp",
+    "MulticonnectApp",
+    "NewMachine",
+    "existing_app",
+    "login_token",
+    "make_user",
+    "multiconnect_app",
+    "new_machine",
+    "once",
+]

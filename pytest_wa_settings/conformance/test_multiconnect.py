@@ -21,9 +21,18 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.episodes import once
+from pytest_wa_settings.conformance.episodes import MulticonnectApp, multiconnect_app, once
 from pytest_wa_settings.conformance.fields import PROFILE
-from pytest_wa_settings.conformance.judgements import accepted_backup, came, restore_answer, restored, settle
+from pytest_wa_settings.conformance.judgements import (
+    accepted_backup,
+    agree,
+    came,
+    changed_leaves,
+    refused,
+    restore_answer,
+    restored,
+    settle,
+)
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Need, NotBack, Setup, Testbed, Unavailable
@@ -169,6 +178,45 @@ def test_settings_and_profile_come_back_on_multiconnect(wa_case: Case) -> None:
         for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
             wanted, where = trip.backup.at.of(*resources), f"on {told(setup)}"
             settle(restored(clause, wanted, trip.after, where=where, answers=(trip.answer,)))
+
+
+@pytest.mark.wa_clause("BACKUP-3", "BACKUP-9", "SHARD-1", uses_up="restores", widens=True)
+@pytest.mark.wa_clause("RESTORE-2", "RESTORE-10", "RESTORE-11", uses_up="restores", widens=True)
+def test_an_existing_multiconnect_app_stops_and_serves_the_restored_state(wa_case: Case) -> None:
+    record = multiconnect_app(wa_case)
+    answers = (record.answer,)
+    if record.answer.answered and not record.answer.ok:
+        _works_on_a_single_instance(wa_case)
+        settle(Finding("SHARD-1", record.sent, "it is accepted", came(record.answer), answers))
+    if record.stopped is False:
+        observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
+        settle(
+            Finding("RESTORE-10", record.sent, "the app stops (nothing brings it back)", observed, answers)
+        )
+    if record.while_down is not None:
+        settle(refused("BACKUP-3", f"{record.sent}, backup while it is stopped", record.while_down))
+    if record.back and record.no_fault:
+        raise NotTested(record.back)
+    if record.back:
+        expected = "the client serves again and is connected"
+        settle(Finding("RESTORE-11", f"{record.sent}, start again", expected, record.back, answers))
+    if record.after is not None:
+        _judge_restored_state(record, record.after)
+
+
+def _judge_restored_state(record: MulticonnectApp, after: Snapshot) -> None:
+    at, before, earlier = record.backup.at, record.before.values, record.earlier.values
+    changed = changed_leaves(at.values, before)
+    if changed and agree(changed, before, after.values):
+        observed = f"the state from before the restore ({len(changed)} changed fields read as before it)"
+        settle(Finding("RESTORE-10", record.sent, "the restored state", observed, after.answers))
+    changed = changed_leaves(at.values, earlier)
+    if changed and agree(changed, earlier, after.values):
+        observed = f"the state of the first backup ({len(changed)} changed fields read as then)"
+        expected = "all changes made before the second backup"
+        settle(Finding("BACKUP-9", f"two backups, {record.sent}", expected, observed, after.answers))
+    wanted = at.of("application", "providers")
+    settle(restored("RESTORE-2", wanted, after, where="on multiconnect", answers=(record.answer,)))
 
 
 @pytest.mark.wa_clause("BACKUP-1", "RESTORE-1", uses_up="new machine", widens=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -15,13 +14,19 @@ from pytest_wa_settings.conformance.arrange import (
     another_setup,
     can_spare_restores,
     come_back,
-    on_multiconnect,
     restore_accepted,
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine, once
-from pytest_wa_settings.conformance.judgements import came, refused, settle
+from pytest_wa_settings.conformance.episodes import (
+    ExistingApp,
+    MulticonnectApp,
+    NewMachine,
+    existing_app,
+    multiconnect_app,
+    new_machine,
+)
+from pytest_wa_settings.conformance.judgements import came, settle
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
@@ -132,62 +137,23 @@ def _judge_notices(phones: Phones, answer: Answer, sent: str) -> None:
             settle(Finding("CODE-2", sent, expected, observed, (answer,)))
 
 
-@dataclass(frozen=True)
-class MulticonnectRestore:
-    """A restore on a registered multiconnect client; `stopped` is None where something brings it back.
-
-    `while_down` is what backup answered when it was seen stopped.
-    """
-
-    answer: Answer
-    sent: str
-    stopped: bool | None
-    while_down: Answer | None
-    phones: Phones | None
-
-
-def _on_multiconnect(case: Case) -> MulticonnectRestore:
-    """The record of a restore on the smallest multiconnect set-up; made once."""
-    return once(case, "existing multiconnect app", lambda: _restore_on_multiconnect(case))
-
-
-def _restore_on_multiconnect(case: Case) -> MulticonnectRestore:
-    with case.testbed.lease(on_multiconnect(case.testbed)) as client:
-        if not can_spare_restores(client):
-            raise NotTested("restores are saved for what cannot be judged without them")
-        phones = Phones.of(case, client) if gives_new_code(client.version) else None
-        backup = take_backup(client, a_password(rng_of(case)))
-        if phones:
-            phones.look_before()
-        answer = restore_accepted(client, backup, "SHARD-1")
-        stopped = client.wait_down(case.testbed.ready_timeout) if client.restart_policy == "no" else None
-        while_down = client.driver.backup(backup.password) if stopped else None
-        come_back(client)
-        if phones:
-            phones.look_after(restores=1)
-        sent = f"restore on an existing app of {client.setup[0]} shards"
-        return MulticonnectRestore(answer, sent, stopped, while_down, phones)
-
-
-@pytest.mark.wa_clause("BACKUP-3", "RESTORE-10", "CODE-1", uses_up="restores", widens=True)
-def test_a_restore_on_multiconnect_stops_the_app_and_gives_a_new_code(wa_case: Case) -> None:
-    record = _on_multiconnect(wa_case)
-    if record.stopped is False:
-        observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
-        expected = "the app stops (nothing brings it back)"
-        settle(Finding("RESTORE-10", record.sent, expected, observed, (record.answer,)))
-    if record.while_down is not None:
-        settle(refused("BACKUP-3", f"{record.sent}, backup while it is stopped", record.while_down))
+@pytest.mark.wa_clause("CODE-1", uses_up="restores", widens=True)
+def test_a_restore_on_an_existing_multiconnect_app_gives_a_new_code(wa_case: Case) -> None:
+    record = multiconnect_app(wa_case)
     settle(new_codes(_phones_of(record), record.answer, record.sent))
 
 
 @pytest.mark.wa_clause("CODE-2", uses_up="restores", widens=True)
 def test_contacts_of_multiconnect_get_one_notice(wa_case: Case) -> None:
-    record = _on_multiconnect(wa_case)
+    record = multiconnect_app(wa_case)
     _judge_notices(_phones_of(record), record.answer, record.sent)
 
 
-def _phones_of(record: MulticonnectRestore) -> Phones:
+def _phones_of(record: MulticonnectApp) -> Phones:
+    if record.after is None:
+        raise NotTested(
+            f"{record.back or came(record.answer)}: see {'RESTORE-11' if record.back else 'SHARD-1'}"
+        )
     if record.phones is None or not all(seen.code for seen in record.phones.before.values()):
         raise NotTested("no view of the contacts, no security code in it, or a version without the rule")
     return record.phones
