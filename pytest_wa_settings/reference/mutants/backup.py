@@ -266,6 +266,21 @@ def backup_of_a_moved_machine_is_the_restored_one() -> None:
     _backup_of_the_restored_state(lambda coreapp: coreapp.registration.number is None)
 
 
+@mutant("BACKUP-9")
+def backup_of_multiconnect_is_the_first_one() -> None:
+    """In a multiconnect set-up every backup holds the settings of the first: the master keeps them."""
+
+    def collect(coreapp: Coreapp, state: State) -> State:
+        if not coreapp.options.multiconnect:
+            return state
+        kept = coreapp.store.get("first_backup")
+        if kept is None:
+            coreapp.store.put("first_backup", state["application"])
+        return state if kept is None else {**state, "application": kept}
+
+    alter_collected(collect)
+
+
 def _backup_of_the_restored_state(where: Callable[[Coreapp], bool]) -> None:
     def collect(coreapp: Coreapp, state: State) -> State:
         kept = coreapp.store.get("restored")

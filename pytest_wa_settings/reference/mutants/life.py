@@ -162,6 +162,36 @@ def multiconnect_goes_on_after_a_restore() -> None:
     wrap(Coreapp, "stops_after_restore", stops)
 
 
+def _is_multiconnect_app(coreapp: Coreapp) -> bool:
+    return coreapp.options.multiconnect and coreapp.registration.number is not None
+
+
+@mutant("RESTORE-10")
+def multiconnect_app_keeps_its_settings() -> None:
+    """An existing multiconnect app that is started again after a restore has the settings from before it."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        kept = coreapp.store.get("application", {}) if _is_multiconnect_app(coreapp) else None
+        clean(coreapp, opened)
+        if kept is not None:
+            coreapp.store.put("application", kept)
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("RESTORE-11")
+def multiconnect_app_comes_back_unregistered() -> None:
+    """An existing multiconnect app that is started again after a restore is no longer registered."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        existing = _is_multiconnect_app(coreapp)
+        clean(coreapp, opened)
+        if existing:
+            coreapp.store.drop("registration")
+
+    wrap(Coreapp, "commit", commit)
+
+
 @mutant("RESTORE-10", also=OLD_STATE)
 def old_state_back_after_the_start() -> None:
     """A restore is kept in memory: the app that is started again serves the state from before it."""

@@ -74,6 +74,18 @@ def shards_not_checked_on_a_new_machine() -> None:
     _let_pass(lambda coreapp, setup: _counts(coreapp, setup) and coreapp.registration.number is None)
 
 
+@mutant("SHARD-1")
+def multiconnect_app_does_not_restore() -> None:
+    """A multiconnect set-up that is registered takes no backup, not even of as many shards."""
+
+    def assert_fits(clean: Any, coreapp: Coreapp, setup: Setup) -> None:
+        clean(coreapp, setup)
+        if coreapp.options.multiconnect and coreapp.registration.number is not None:
+            raise Refusal(409, 1025, "Only a new set-up restores.")
+
+    wrap(Coreapp, "assert_fits", assert_fits)
+
+
 @mutant("SHARD-2")
 def shards_refused_with_200() -> None:
     """Another number of shards is refused inside a 200."""
