@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 import pytest
@@ -78,11 +78,11 @@ def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Ca
 
 def _judge_stuck(case: Case, backup: Backup, other: Backup, refusal: Answer) -> None:
     """A new machine refused a good backup after all those calls: after which clause's does another?"""
-    with case.testbed.lease(_NEW) as control:
+    with _as_new(case) as control:
         clauses = [clause for clause, _ in _calls(case, control, backup, other)]
         taken = restore_accepted(control, backup, "RESTORE-9")
     for judged in clauses:
-        with case.testbed.lease(_NEW) as another:
+        with _as_new(case) as another:
             calls = dict(_calls(case, another, backup, other))[judged]
             for _, call in calls:
                 call()
@@ -92,6 +92,19 @@ def _judge_stuck(case: Case, backup: Backup, other: Backup, refusal: Answer) -> 
             expected = "it is accepted, as on a new machine that refused nothing"
             settle(Finding(judged, sent, expected, came(answer), (answer, taken)))
     case.remark(f"a new machine refused a good backup after many calls that it refused ({came(refusal)})")
+
+
+@contextmanager
+def _as_new(case: Case) -> Iterator[Client]:
+    """A new machine to which nothing was sent yet; one that may be stuck afterwards is not left so."""
+    with case.testbed.lease(_NEW) as client:
+        if client.life.can_reset:
+            client.reset()
+        try:
+            yield client
+        finally:
+            if client.life.can_reset:
+                client.reset()
 
 
 def _judge_refusals(case: Case, client: Client, backup: Backup, other: Backup) -> None:
