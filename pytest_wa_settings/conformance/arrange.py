@@ -8,7 +8,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_wa_settings.conformance.fields import (
     BY_LEAF,
@@ -37,14 +37,20 @@ _RESTORES_FOR_THE_REST = 17
 """Restores that a declared client keeps for what cannot be judged without them."""
 
 
+OF_A_NEWER_VERSION = (
+    "an older client need not take a newer version's backup: add an unregistered client of the same version"
+)
+
+
 @dataclass(frozen=True)
 class Backup:
-    """One backup: its password, its `data`, and what was readable when it was taken."""
+    """One backup: its password, its `data`, what was readable when it was taken, and the client's version."""
 
     password: str
     data: str
     at: Snapshot
     answer: Answer
+    version: str | None = None
 
     def __repr__(self) -> str:
         return f"Backup({len(self.data)} characters)"
@@ -71,7 +77,31 @@ def take_backup(client: Client, password: str, *, at: Snapshot | None = None) ->
     answer = client.backup(password)
     if not answer.ok or not answer.data:
         raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
-    return Backup(password, answer.data, before, answer)
+    return Backup(password, answer.data, before, answer, client.version)
+
+
+def version_numbers(version: str | None) -> tuple[int, ...] | None:
+    """`v2.31.4` as numbers; None where the version is unknown or no row of numbers."""
+    parts = (version or "").strip().lower().removeprefix("v").split("-")[0].split(".")
+    return tuple(int(part) for part in parts) if parts and all(part.isdigit() for part in parts) else None
+
+
+def need_not_take(client: Client, backup: Backup) -> bool:
+    """Whether the backup is of a newer version than the client: what it does with one is left open."""
+    theirs, own = version_numbers(backup.version), version_numbers(client.version)
+    return theirs is not None and own is not None and theirs > own
+
+
+def machine_for(testbed: Testbed, source: Client, need: Need) -> Need:
+    """The need for a new machine that must take this client's backups: of its version or a newer one."""
+    own = version_numbers(source.version)
+    if testbed.managed or own is None:
+        return need
+    for version in testbed.versions:  # oldest first
+        fitting = replace(need, version=version)
+        if (version_numbers(version) or ()) >= own and testbed.why_not(fitting) is None:
+            return fitting
+    return need
 
 
 def multiconnect_setups(testbed: Testbed) -> list[Setup]:
@@ -332,6 +362,8 @@ def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
     """
     answer = client.restore(backup.password, backup.data, fresh=True)
     if answer.answered and not answer.ok:
+        if need_not_take(client, backup):
+            raise NotTested(OF_A_NEWER_VERSION)
         raise NotTested(f"the restore was refused ({came(answer)}): see {see}")
     return answer
 

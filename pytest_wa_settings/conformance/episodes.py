@@ -16,11 +16,14 @@ from typing import TypeVar
 
 from pytest_wa_settings.conformance.arrange import (
     ALL,
+    OF_A_NEWER_VERSION,
     Backup,
     a_password,
     can_spare_restores,
     change_values,
     changeable,
+    machine_for,
+    need_not_take,
     on_multiconnect,
     plant,
     plant_other_values,
@@ -309,7 +312,8 @@ def _new_machine(case: Case) -> NewMachine:
     rng = random.Random(f"{case.seed} new machine")
     with ExitStack() as leases:
         old = leases.enter_context(case.testbed.lease(Need(exclusive=True)))
-        new = leases.enter_context(case.testbed.lease(Need("unregistered", exclusive=True, consumes=True)))
+        need = Need("unregistered", exclusive=True, consumes=True)
+        new = leases.enter_context(case.testbed.lease(machine_for(case.testbed, old, need)))
         if not new.may_restore:
             raise Unavailable(
                 "the suite may not restore on the new machine", "add may_restore = true to its entry"
@@ -335,6 +339,8 @@ def _new_machine(case: Case) -> NewMachine:
         try:
             new.come_back(expect_registered=True)
         except NotBack as error:
+            if need_not_take(new, backup):
+                raise NotTested(OF_A_NEWER_VERSION) from None
             record.back = f"{error.problem}; {error.remedy}"
             record.no_fault = isinstance(error, StartFailed) or (new.is_down() and not new.can_restart)
             record.restarted = _once_more(new)

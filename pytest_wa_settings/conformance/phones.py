@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.conformance.arrange import wait_until
+from pytest_wa_settings.conformance.arrange import version_numbers, wait_until
 from pytest_wa_settings.verdicts import Finding
 
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 _NOTICE_WITHIN = 5.0
 _NO_SECOND_NOTICE_FOR = 0.1
 """Seconds in which no further notice may come, before the latency is added."""
-
-
-def version_numbers(version: str | None) -> tuple[int, ...] | None:
-    """`v2.31.4` as numbers; None where the version is unknown or no row of numbers."""
-    parts = (version or "").strip().lower().removeprefix("v").split("-")[0].split(".")
-    return tuple(int(part) for part in parts) if parts and all(part.isdigit() for part in parts) else None
 
 
 def gives_new_code(version: str | None) -> bool | None:

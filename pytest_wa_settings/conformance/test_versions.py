@@ -16,6 +16,7 @@ from pytest_wa_settings.conformance.arrange import (
     retired,
     rng_of,
     take_backup,
+    version_numbers,
 )
 from pytest_wa_settings.conformance.damage import damages
 from pytest_wa_settings.conformance.episodes import existing_app, new_machine
@@ -28,7 +29,7 @@ from pytest_wa_settings.conformance.judgements import (
     refused,
     settle,
 )
-from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes, version_numbers
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
