@@ -371,6 +371,8 @@ def _new_machine(case: Case) -> NewMachine:
             record.late = tuple(what for what in missing if what not in still)
         if traffic:
             traffic.look_later()
+        if phones:
+            phones.after = phones.look()  # a start makes no new code, and nobody is told of one
         return record
 
 

@@ -48,7 +48,7 @@ class Traffic:
         trusts_late: whether the old machine trusted the receiver's certificate only after one more start.
         held_calls: bodies that came to `path` from the old machine; late_calls: after the restore.
         controlled: when the positive control of callbacks was over.
-        sent_copies: how often the contact has the message `sent`, after the restore.
+        sent_copies: how often the contact has the message `sent`, after the restore and one more start.
     """
 
     contact: str
@@ -189,7 +189,6 @@ class Traffic:
             served[_A_CALLBACK] = self._control(new)
         if self.sent and self.consumer:
             served[_A_MESSAGE] = self.send(new) is not None
-            self.sent_copies = self.copies(self.sent.text)
         return served
 
     def after_a_start(self, new: Client) -> None:
@@ -216,9 +215,11 @@ class Traffic:
         return came
 
     def look_later(self) -> None:
-        """Waits a moment, which began with the positive control, for what was pending."""
+        """Waits a moment, which began with the positive control, for what must not come."""
         if self.webhook is not None and self.controlled is not None:
             wait_until(self._pending_came, self.controlled + _PENDING_WITHIN - time.monotonic())
+        if self.sent and self.consumer:
+            self.sent_copies = self.copies(self.sent.text)
 
     def _pending_came(self) -> bool:
         assert self.webhook is not None

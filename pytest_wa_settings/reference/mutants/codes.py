@@ -312,3 +312,23 @@ def notice_at_the_second_start() -> None:
 
     wrap(Coreapp, "start", start)
     wrap(Coreapp, "commit", commit)
+
+
+@mutant("CODE-2")
+def notice_at_a_new_machines_next_start() -> None:
+    """A new machine makes one more identity at its next start after a restore: contacts are told twice."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        kept = coreapp.registration.details()
+        if coreapp.store.get("moved") and kept is not None:
+            coreapp.store.drop("moved")
+            coreapp.registration.keep({**kept, **new_identity()})
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        coreapp.store.put("moved", new_machine)
+
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
