@@ -22,7 +22,13 @@ READY_SECONDS = 5
 LIMIT_SECONDS = 600
 NO_REPORT = "no report"
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", "hypothesis.strategies", "httpx", "h11", "jsonschema", "trustme"])
+_FORKS.set_forkserver_preload(
+    [
+        *["pytest", "hypothesis.stateful", "httpx", "h11", "jsonschema", "trustme"],
+        *["pytest_wa_settings.session.nested", "pytest_wa_settings.session.leading"],
+        "pytest_wa_settings.testbed.process",
+    ]
+)
 
 
 @dataclass(frozen=True)
