@@ -1,4 +1,4 @@
-"""What is sent and where: bodies that are no object, and a set-up that refuses a client's backups."""
+"""What is sent and where: bodies that are no object, and clients that need not take a backup."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import another_setup, picture
+from pytest_wa_settings.conformance.arrange import (
+    Backup,
+    another_setup,
+    machine_for,
+    need_not_take,
+    picture,
+    restore_accepted,
+)
 from pytest_wa_settings.conformance.bodies import not_objects
-from pytest_wa_settings.testbed import Client, Setup
+from pytest_wa_settings.conformance.snapshots import Snapshot
+from pytest_wa_settings.testbed import Client, Need, Setup, Testbed
+from pytest_wa_settings.verdicts import NotTested
+from pytest_wa_settings.wire import Answer
 
 GOOD = {"password": "aA1!wa-settings-0000", "data": "c2VhbGVk"}
 SINGLE, ONE, TWO, FOUR = (1, False), (1, True), (2, True), (4, True)
@@ -56,3 +66,57 @@ def test_another_setup_is_one_that_the_document_tells_apart(
 def test_a_photo_is_as_long_at_every_seed() -> None:
     lengths = [len(picture(random.Random(seed))) for seed in range(100)]
     assert max(lengths) - min(lengths) < 0.1 * max(lengths)
+
+
+REFUSAL = Answer("POST", "/v1/settings/restore", 400, (), b"{}", None, 0.0, cast(Any, None))
+
+
+def backup_of(version: str | None) -> Backup:
+    return Backup("aA1!wa-settings-0000", "c2VhbGVk", cast(Snapshot, None), REFUSAL, version)
+
+
+def client_of(version: str | None) -> Client:
+    return cast(Client, SimpleNamespace(version=version, restore=lambda *_, **__: REFUSAL))
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "open_"),
+    [
+        ("2.29.1", "2.57.2", True),
+        ("v2.31.4", "2.31.3", False),
+        ("2.31.4", "v2.31.4", False),
+        ("2.9.9", "2.31.0", True),
+        (None, "2.57.2", False),
+        ("2.57.2", None, False),
+    ],
+)
+def test_only_a_newer_versions_backup_need_not_be_taken(
+    own: str | None, theirs: str | None, open_: bool
+) -> None:
+    assert need_not_take(client_of(own), backup_of(theirs)) is open_
+
+
+@pytest.mark.parametrize(("own", "said"), [("2.29.1", "need not take"), ("2.57.2", "see RESTORE-9")])
+def test_a_refusal_by_an_older_client_is_no_other_clauses(own: str, said: str) -> None:
+    with pytest.raises(NotTested, match=said):
+        restore_accepted(client_of(own), backup_of("2.57.2"), "RESTORE-9")
+
+
+@pytest.mark.parametrize(
+    ("offered", "wanted"),
+    [
+        (("2.29.1", "2.31.4", "2.57.2"), "2.31.4"),
+        (("2.29.1", "2.57.2"), "2.57.2"),
+        (("2.29.1",), None),
+    ],
+)
+def test_a_new_machine_of_the_same_version_comes_before_a_newer_one(
+    offered: tuple[str, ...], wanted: str | None
+) -> None:
+    testbed = SimpleNamespace(
+        managed=False,
+        versions=offered,
+        why_not=lambda need: None if need.version in offered else "no such client",
+    )
+    need = machine_for(cast(Testbed, testbed), client_of("2.31.4"), Need("unregistered"))
+    assert need == Need("unregistered", version=wanted)
