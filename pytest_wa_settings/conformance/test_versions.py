@@ -35,7 +35,7 @@ from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
-_SOME_DAMAGES = 20
+_SOME_DAMAGES = 60
 """Every so manieth of them: all are sent to a client that restores its own version's backups."""
 _OF_ANOTHER_FORMAT = pytest.mark.wa_clause(
     "CODE-1", "RESTORE-5", "RESTORE-6", uses_up="new machine", widens=True
