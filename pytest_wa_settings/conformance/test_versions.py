@@ -105,7 +105,7 @@ def _judge_refusals(new: Client, backup: Backup, sent: str) -> None:
     """An older version's format may be read by other code, which refuses what is refused in its own."""
     wrong = new.restore(backup.password[::-1], backup.data)
     settle(refused("RESTORE-5", f"{sent}, with a wrong password", wrong))
-    for damage in list(damages(backup.data, backup.data))[::_SOME_DAMAGES]:
+    for damage in list(damages(backup.data))[::_SOME_DAMAGES]:
         answer = new.restore(backup.password, damage.data)
         settle(refused("RESTORE-6", f"{sent}, damaged: {damage.how}", answer))
 
