@@ -11,7 +11,7 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, replace, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Reply
-from pytest_wa_settings.reference.mutants.tools import Handle
+from pytest_wa_settings.reference.mutants.tools import Handle, at_the_starts_of_a_moved_machine
 from pytest_wa_settings.reference.network import Account, Contact, Network, timestamp
 from pytest_wa_settings.reference.options import Options, parse_version
 from pytest_wa_settings.reference.registration import new_identity
@@ -318,17 +318,9 @@ def notice_at_the_second_start() -> None:
 def notice_at_a_new_machines_next_start() -> None:
     """A new machine makes one more identity at its next start after a restore: contacts are told twice."""
 
-    async def start(clean: Any, coreapp: Coreapp) -> None:
+    def renew(coreapp: Coreapp) -> None:
         kept = coreapp.registration.details()
-        if coreapp.store.get("moved") and kept is not None:
-            coreapp.store.drop("moved")
+        if kept is not None:
             coreapp.registration.keep({**kept, **new_identity()})
-        await clean(coreapp)
 
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        new_machine = coreapp.registration.number is None
-        clean(coreapp, opened)
-        coreapp.store.put("moved", new_machine)
-
-    wrap(Coreapp, "start", start)
-    wrap(Coreapp, "commit", commit)
+    at_the_starts_of_a_moved_machine(renew)

@@ -12,7 +12,12 @@ from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, not_ready
 from pytest_wa_settings.reference.http import Call, Reply
 from pytest_wa_settings.reference.messages import Messages
-from pytest_wa_settings.reference.mutants.tools import RESTORE, State, alter_collected
+from pytest_wa_settings.reference.mutants.tools import (
+    RESTORE,
+    State,
+    alter_collected,
+    at_the_starts_of_a_moved_machine,
+)
 from pytest_wa_settings.reference.store import BACKED_UP
 from pytest_wa_settings.reference.traffic import Traffic
 from pytest_wa_settings.reference.vault import Opened
@@ -84,19 +89,11 @@ def new_machine_asks_the_old_one() -> None:
 def new_machine_keeps_the_restore_in_memory() -> None:
     """A new machine serves the restored state, and has lost it when it is started again."""
 
-    async def start(clean: Any, coreapp: Coreapp) -> None:
-        if coreapp.store.get("in_memory"):
-            for name in (*BACKED_UP, "session"):
-                coreapp.store.drop(name)
-        await clean(coreapp)
+    def lose(coreapp: Coreapp) -> None:
+        for name in (*BACKED_UP, "session"):
+            coreapp.store.drop(name)
 
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        new_machine = coreapp.registration.number is None
-        clean(coreapp, opened)
-        coreapp.store.put("in_memory", new_machine)
-
-    wrap(Coreapp, "start", start)
-    wrap(Coreapp, "commit", commit)
+    at_the_starts_of_a_moved_machine(lose)
 
 
 def _idle_after_restore(*, registered: bool) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 from pytest_wa_settings.reference import settings
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, replace, wrap
-from pytest_wa_settings.reference.mutants.tools import State, alter_collected, alter_restored, alter_setting
+from pytest_wa_settings.reference.mutants.tools import (
+    State,
+    alter_collected,
+    alter_restored,
+    alter_setting,
+    at_the_starts_of_a_moved_machine,
+)
 from pytest_wa_settings.reference.vault import Opened
 
 _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
@@ -90,19 +96,7 @@ def new_machine_calls_nobody_back() -> None:
 @mutant("RESTORE-2")
 def new_machine_keeps_the_settings_in_memory() -> None:
     """A new machine serves the restored settings, and has lost them when it is started again."""
-
-    async def start(clean: Any, coreapp: Coreapp) -> None:
-        if coreapp.store.get("in_memory"):
-            coreapp.store.drop("application")
-        await clean(coreapp)
-
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        new_machine = coreapp.registration.number is None
-        clean(coreapp, opened)
-        coreapp.store.put("in_memory", new_machine)
-
-    wrap(Coreapp, "start", start)
-    wrap(Coreapp, "commit", commit)
+    at_the_starts_of_a_moved_machine(lambda coreapp: coreapp.store.drop("application"))
 
 
 @mutant("RESTORE-2")

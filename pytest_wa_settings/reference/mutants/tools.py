@@ -142,3 +142,20 @@ def take_up_at_the_start() -> None:
 
     wrap(Coreapp, "start", start)
     wrap(Coreapp, "commit", commit)
+
+
+def at_the_starts_of_a_moved_machine(act: Callable[[Coreapp], None]) -> None:
+    """Act at every start of a client that was a new machine at its last restore."""
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        if coreapp.store.get("moved"):
+            act(coreapp)
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        coreapp.store.put("moved", new_machine)
+
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
