@@ -100,13 +100,14 @@ def test_a_backup_of_a_machine_that_was_restored_restores(wa_case: Case) -> None
         if not (can_spare_restores(first) and first.can_restart and second.may_change):
             raise NotTested("the way back needs one more restore, a restart, and changes on the new machine")
         earlier = plant_other_values(first, rng, "application")
-        restore_accepted(second, take_backup(first, a_password(rng), at=earlier), "RESTORE-9")
+        moved = take_backup(first, a_password(rng), at=earlier)
+        change_values(first, rng, "application", now=earlier)  # else a restore of nothing might pass for one
+        restore_accepted(second, moved, "RESTORE-9")
         come_back(second, see="RESTORE-9")
         at = plant_other_values(second, rng, "application")
         backup = take_backup(second, a_password(rng), at=at)
         if need_not_take(first, backup):
             raise NotTested("the way back is to an older version, which need not take a newer one's backup")
-        change_values(first, rng, "application", now=earlier)  # else a restore of nothing might pass for one
         answer = first.restore(backup.password, backup.data, fresh=True)
         sent = "a backup of a machine that was restored itself, restored on the machine before it"
         if answer.answered and not answer.ok:
