@@ -30,6 +30,17 @@ def incomplete(password: str, data: str) -> Iterator[tuple[str, dict[str, object
     yield "with data under `settings` only", {"password": password, "settings": {"data": data}}
 
 
+def of_other_types(password: str, data: str) -> Iterator[tuple[str, object, object]]:
+    """Passwords and data of which one is no string, and the other right (RESTORE-15)."""
+    for name, value in WRONG_TYPES:
+        yield f"with {name} as password", value, data
+        yield f"with {name} as data", password, value
+    yield "with the right password in a list", [password], data
+    yield "with the right password's object", {"password": password}, data
+    yield "with the right data in a list", password, [data]
+    yield "with the right data's object", password, {"data": data}
+
+
 def not_objects(members: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     """Bodies that are no JSON object, though each holds what a good request does, if it holds anything."""
     whole = json.dumps(members).encode()

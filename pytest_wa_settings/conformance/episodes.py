@@ -275,7 +275,8 @@ class NewMachine:
         back: why it did not begin to serve; None if it did.
         no_fault: whether that is the surroundings' doing.
         restarted: the reading after a start by hand, where it had not begun to serve by itself.
-        again: the reading after one more start, where it had.
+        served: the reading before one more start, after a backup and all else that it was asked for.
+        again: the reading after that start.
         retired: settings that its version, which is another one, does not have.
         late: what it gave or did only after that start, and the old machine at once.
         user_login: what logging in as the old machine's user gives on the new one.
@@ -294,6 +295,7 @@ class NewMachine:
     no_fault: bool = False
     restarted: Snapshot | None = None
     after: Snapshot | None = None
+    served: Snapshot | None = None
     again: Snapshot | None = None
     stayed_up: bool | None = None
     retired: frozenset[Leaf] = frozenset()
@@ -363,6 +365,7 @@ def _new_machine(case: Case) -> NewMachine:
             record.user_token = new.driver.logout(token) if token else None
         missing = [what for what, given in served if not given]
         missing = _not_served(new, traffic, backup.password, missing)  # in vain twice: it had time
+        record.served = read(new)
         record.again = _once_more(new)
         if traffic:
             traffic.after_a_start(new)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 _PLAIN = 40
-_CUTS = (8, 16, 20, 32, 55, 56, 64, 72, 100, 128, 200, 255, 256)
+_CUTS = (8, 16, 20, 32, 55, 56, 64, 72, 100, 128, 200, 255, 256, 512, 1000, 1024)
+_VERY_LONG, _LONG_CUTS = 1000, 512
 
 
 def opaque(password: str) -> str:
@@ -41,29 +42,39 @@ class NearMiss:
 def base_passwords(rng: random.Random) -> dict[str, str]:
     """Right passwords to miss narrowly: each long enough for the cuts that it is there for."""
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-    filler = "".join(rng.choice(letters) for _ in range(400))
+    filler = "".join(rng.choice(letters) for _ in range(1100))
+    escapes, signs = "&amp;%41$A\\n+'\"#:", "\u2019\u05d0\U0001f44d\U0001f3fd\u270c\ufe0f"
     return {
         "24 characters": "aA1!" + filler[:20],
         "60 characters": "bB2?" + filler[20:76],
         "140 characters": "cC3#" + filler[:136],
         "300 characters": "dD4%" + filler[:296],
-        "40 characters, with blanks and escapes": f" eE5&amp;%41$A\\n+{filler[40:50]}  {filler[50:60]} ",
-        "32 characters, some beyond ASCII": "fF6*é\u00fcßж中ﬁ\U0001f511Ωe\u0301" + filler[60:78],
+        "40 characters, with blanks and escapes": f" eE5{escapes}{filler[40:48]}  {filler[50:58]} ",
+        "32 characters, some beyond ASCII": f"fF6*é\u00fcßж中ﬁ\U0001f511Ωe\u0301{filler[60:72]}{signs}",
         "31 characters with a NUL inside": "hH8-" + filler[90:102] + "\0" + filler[102:116],
         "18 digits, with zeros first": "00" + "".join(rng.choice("123456789") for _ in range(16)),
-        "90 bytes in 36 characters": "gG7+" + "\u00e9\u4e2d\u0436" * 8 + filler[80:88],
+        "46 characters of 90 bytes": "gG7+" + "\u00e9\u4e2d\u0436" * 11 + filler[80:89],
+        "32 characters with a tab and a line end": f"iI9~{filler[10:20]}\t{filler[20:30]}\r\n{filler[30:35]}",
+        "1100 characters": "jJ0=" + filler[:1096],
     }
 
 
 def near_misses(right: str) -> Iterator[NearMiss]:
     """Passwords that differ from the right one in a way that a careless client overlooks.
 
-    A long plain password is missed by its length and its ends only: the rest tells no more than a short one.
+    A long plain password is missed by its length and its ends only, one with a line end by its control
+    characters: the rest tells no more than a short one.
     """
-    length_alone = len(right) > _PLAIN and right.isascii() and right.isprintable()
-    for miss in _cuts_and_ends(right) if length_alone else _all_misses(right):
+    for miss in _misses(right):
         if not one_password(miss.password, right) and _encodes(miss.password):
             yield miss
+
+
+def _misses(right: str) -> Iterator[NearMiss]:
+    if "\n" in right:
+        return _control_characters(right)
+    length_alone = len(right) > _PLAIN and right.isascii() and right.isprintable()
+    return _cuts_and_ends(right) if length_alone else _all_misses(right)
 
 
 def _encodes(text: str) -> bool:
@@ -74,9 +85,18 @@ def _encodes(text: str) -> bool:
     return True
 
 
+def _control_characters(right: str) -> Iterator[NearMiss]:
+    yield NearMiss("tabs made blanks", right.replace("\t", " "))
+    yield NearMiss("tabs left out", right.replace("\t", ""))
+    yield NearMiss("line ends without CR", right.replace("\r", ""))
+    yield NearMiss("line ends left out", right.replace("\r\n", ""))
+    yield NearMiss("line ends made blanks", right.replace("\r\n", " "))
+    yield NearMiss("cut at a line end", right.partition("\r")[0])
+
+
 def _cuts_and_ends(right: str) -> Iterator[NearMiss]:
     for cut in _CUTS:
-        if cut < len(right):
+        if cut < len(right) and (cut >= _LONG_CUTS or len(right) < _VERY_LONG):
             yield NearMiss(f"cut after {cut} characters", right[:cut])
             changed = right[:cut] + ("x" if right[cut] != "x" else "y") + right[cut + 1 :]
             yield NearMiss(f"character {cut + 1} changed", changed)
@@ -106,9 +126,14 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
     yield NearMiss("blanks left out", right.replace(" ", ""))
     yield NearMiss("cut at a blank", right.strip().partition(" ")[0])
     yield NearMiss("cut at a blank, from its start on", right.rstrip().rpartition("  ")[0])
+    for sign in "#:":
+        yield NearMiss(f"cut at {sign}", right.partition(sign)[0])
+    yield NearMiss("quotes left out", re.sub("['\"]", "", right))
+    yield NearMiss("backslashes left out", right.replace("\\", ""))
     yield NearMiss("zeros at the start missing", right.lstrip("0"))
     yield NearMiss("a zero-width space added", right + "\u200b")
     yield NearMiss("a byte order mark added", "\ufeff" + right)
+    yield NearMiss("a no-break space added", right + "\u00a0")
     yield NearMiss("an accent added", right + "\u0301")
     yield NearMiss("a letter in its full width", right[:-1] + _full_width(right[-1]))
     yield NearMiss("percent escapes undone", urllib.parse.unquote(right))
@@ -121,6 +146,13 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
     yield NearMiss("letter case swapped", right.swapcase())
     yield NearMiss("the first letter's case swapped", _one_case(right, 1))
     yield NearMiss("the last letter's case swapped", _one_case(right, -1))
+    yield NearMiss(
+        "letter case swapped beyond ASCII", "".join(c if c.isascii() else _swapped(c) for c in right)
+    )
+    yield NearMiss("letters from right to left left out", re.sub("[\u0590-\u08ff]", "", right))
+    yield NearMiss("typographic quotes made plain", right.replace("\u2019", "'"))
+    yield NearMiss("variation selectors left out", right.replace("\ufe0f", ""))
+    yield NearMiss("skin tones left out", re.sub("[\U0001f3fb-\U0001f3ff]", "", right))
     yield NearMiss("compatibility forms folded (NFKC)", unicodedata.normalize("NFKC", right))
     yield NearMiss("characters beyond ASCII replaced by ?", re.sub(r"[^\x00-\x7f]", "?", right))
     yield NearMiss("characters beyond ASCII left out", re.sub(r"[^\x00-\x7f]", "", right))
@@ -152,8 +184,13 @@ def _full_width(letter: str) -> str:
     return chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter
 
 
+def _swapped(letter: str) -> str:
+    swapped = letter.swapcase()
+    return swapped if len(swapped) == 1 else letter
+
+
 def _one_case(text: str, direction: int) -> str:
-    places = [at for at, c in enumerate(text) if c.swapcase() != c and len(c.swapcase()) == 1]
+    places = [at for at, c in enumerate(text) if _swapped(c) != c]
     if not places:
         return text + "x"
     at = places[0] if direction > 0 else places[-1]

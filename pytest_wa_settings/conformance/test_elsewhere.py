@@ -19,7 +19,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.bodies import incomplete
+from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
 from pytest_wa_settings.conformance.damage import damages
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
 from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
@@ -41,7 +41,7 @@ Call = tuple[str, Callable[[], Answer]]
 
 @pytest.mark.wa_clause("BACKUP-2", widens=True)
 @pytest.mark.wa_clause("ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
-@pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
+@pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", "RESTORE-15", widens=True)
 def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) -> None:
     with ExitStack() as leases:
         source = leases.enter_context(wa_case.testbed.lease(Need(exclusive=True)))
@@ -62,7 +62,7 @@ def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) ->
 
 
 @pytest.mark.wa_clause("ACCESS-1", "ACCESS-2", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
-@pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", widens=True)
+@pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", "RESTORE-15", widens=True)
 def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Case) -> None:
     with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
         rng = rng_of(wa_case)
@@ -157,6 +157,13 @@ def _calls(case: Case, client: Client, backup: Backup, other: Backup) -> Iterato
         [
             (f"restore {told}", partial(client.ask, "POST", "/v1/settings/restore", json=body))
             for told, body in incomplete(backup.password, backup.data)
+        ],
+    )
+    yield (
+        "RESTORE-15",
+        [
+            (f"restore {told}", partial(client.restore, password, data))
+            for told, password, data in of_other_types(backup.password, backup.data)
         ],
     )
 

@@ -17,7 +17,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.bodies import WRONG_TYPES, incomplete
+from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
 from pytest_wa_settings.conformance.damage import Damage, damages, drawn_damage
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came, refused, settle
@@ -68,7 +68,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
                 if not one_password(backup.password, second.password) and "24 characters" in (name, other):
                     miss = NearMiss("the password of another backup", second.password)
                     _refuse_miss(refusals, client, backup, miss, f"a password of {name}")
-        for how, password in _passwords_of_accounts(client):
+        for how, password in _known_passwords(client):
             miss = NearMiss(how, password)
             _refuse_miss(refusals, client, backups[first_name], miss, f"a password of {first_name}")
         last = list(backups.values())[-1]
@@ -80,11 +80,12 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         settle(refused("RESTORE-5", sent, answer))
 
 
-def _passwords_of_accounts(client: Client) -> list[tuple[str, str]]:
-    """Passwords that the client knows, none of which is a backup's; `secret` is the factory's (api 1.1)."""
+def _known_passwords(client: Client) -> list[tuple[str, str]]:
+    """Passwords that a client may know, and of no backup; `secret` is the factory's (api 1.1)."""
     known = client.driver.admin_password
     own = [("the administrator's password", known)] if known else []
-    return [*own, ("the password that the administrator had from the factory", "secret")]
+    factory = ("the password that the administrator had from the factory", "secret")
+    return [*own, factory, ("the password of the documentation's sample", "PASSWORD")]
 
 
 @pytest.mark.wa_clause("RESTORE-5")
@@ -194,20 +195,8 @@ def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
         of_digits = client.backup(digits)
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-15", client)
-        for name, value in WRONG_TYPES:
-            refusals.judge(f"restore with {name} as password", partial(client.restore, value, backup.data))
-            refusals.judge(f"restore with {name} as data", partial(client.restore, backup.password, value))
-        wrapped = [
-            ("the right password in a list", [backup.password]),
-            ("the right password's object", {"password": backup.password}),
-        ]
-        for name, value in wrapped:
-            refusals.judge(f"restore with {name}", partial(client.restore, value, backup.data))
-        for name, value in (
-            ("the right data in a list", [backup.data]),
-            ("the right data's object", {"data": backup.data}),
-        ):
-            refusals.judge(f"restore with {name}", partial(client.restore, backup.password, value))
+        for name, password, data in of_other_types(backup.password, backup.data):
+            refusals.judge(f"restore {name}", partial(client.restore, password, data))
         if of_digits.ok and of_digits.data:
             call = partial(client.restore, int(digits), of_digits.data)
             refusals.judge("restore with a password of digits as a number", call)

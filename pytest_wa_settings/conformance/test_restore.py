@@ -27,7 +27,7 @@ from pytest_wa_settings.conformance.arrange import (
     until_shown,
 )
 from pytest_wa_settings.conformance.draws import for_all, how_many
-from pytest_wa_settings.conformance.episodes import ExistingApp, existing_app, new_machine
+from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine
 from pytest_wa_settings.conformance.fields import PROFILE, Leaf, edge_values, values
 from pytest_wa_settings.conformance.judgements import (
     agree,
@@ -85,19 +85,30 @@ def _not_stale(record: ExistingApp, after: Snapshot) -> None:
         raise NotTested("fields of an earlier moment came back: see BACKUP-9")
 
 
-@pytest.mark.wa_clause("RESTORE-2", uses_up="new machine", widens=True)
-def test_settings_come_back_on_a_new_machine(wa_case: Case) -> None:
+@pytest.mark.wa_clause("RESTORE-2", "RESTORE-4", uses_up="new machine", widens=True)
+def test_settings_and_profile_come_back_on_a_new_machine(wa_case: Case) -> None:
     record = new_machine(wa_case)
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-9")
-    wanted = record.backup.at.of("application", "providers")
-    kept = {leaf: value for leaf, value in wanted.items() if leaf not in record.retired}
-    readings = [("on a new machine", record.after)]
-    if record.again is not None and record.again.serving and record.again.registered is not False:
-        readings.append(("on a new machine that is started once more", record.again))
-    for where, after in readings:
-        not_an_earlier_state(record.backup.at, after, record.earlier)
-        settle(restored("RESTORE-2", kept, after, where=where, answers=(record.answer,)))
+    at = record.backup.at
+    wanted = {leaf: value for leaf, value in at.values.items() if leaf not in record.retired}
+    not_an_earlier_state(at, record.after, record.earlier)
+    _judge_read_back(at, wanted, record, record.after, "on a new machine")
+    served, again = record.served, record.again
+    if served is None or again is None or not again.serving or again.registered is False:
+        return
+    not_an_earlier_state(at, again, record.earlier)
+    # what a backup or a message changed there in between is no matter of the start
+    still = {leaf: value for leaf, value in wanted.items() if agree([leaf], at.values, served.values)}
+    _judge_read_back(at, still, record, again, "on a new machine that is started once more")
+
+
+def _judge_read_back(
+    at: Snapshot, wanted: Mapping[Leaf, object], record: NewMachine, after: Snapshot, where: str
+) -> None:
+    for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
+        kept = {leaf: value for leaf, value in at.of(*resources).items() if leaf in wanted}
+        settle(restored(clause, kept, after, where=where, answers=(record.answer,)))
 
 
 @pytest.mark.wa_clause("RESTORE-2", uses_up="restores", widens=True)

@@ -231,7 +231,7 @@ def restore_for_every_user() -> None:
     _open_to_users(RESTORE)
 
 
-@mutant("ACCESS-4")
+@mutant("ACCESS-4", also={"CODE-3": "a restore that is done and then refused gives a new code"})
 def restore_before_its_403() -> None:
     """Restore does its work first, and tells a user that is no admin then that it may not."""
     _restore_first(403)
