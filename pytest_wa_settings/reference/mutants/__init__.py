@@ -14,6 +14,7 @@ MODULES = (
     "passwords",
     "damage",
     "restore",
+    "choosing",
     "roundtrip",
     "life",
     "shards",

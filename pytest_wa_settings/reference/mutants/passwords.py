@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Callable
 from functools import partial
@@ -38,7 +39,7 @@ from pytest_wa_settings.reference.vault import (
 
 DAMAGE_TOO = {"RESTORE-6": "authenticated encryption cannot tell a wrong password from damage"}
 
-CHARACTERS = (8, 32, 72, 128, 256)
+CHARACTERS = (8, 32, 72, 128, 256, 1000)
 
 
 def _cut_characters(size: int) -> None:
@@ -90,6 +91,26 @@ _CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         "cut-at-an-emoji",
         "A password ends before its first character beyond 16 bits, as in a three-byte column of MySQL.",
         lambda password: password[: next((i for i, c in enumerate(password) if ord(c) > 0xFFFF), None)],
+    ),
+    (
+        "with-tabs-as-blanks",
+        "A tab counts as a blank.",
+        lambda password: password.replace("\t", " "),
+    ),
+    (
+        "without-quotes",
+        "Quotes are left out, as they are cleaned away before the password reaches a database.",
+        lambda password: re.sub("['\"\\u2019]", "", password),
+    ),
+    (
+        "without-skin-tones",
+        "The skin tone of an emoji does not count.",
+        lambda password: re.sub("[\U0001f3fb-\U0001f3ff]", "", password),
+    ),
+    (
+        "in-any-case-beyond-ascii",
+        "Letter case does not count beyond ASCII, as a database compares text that knows more languages.",
+        lambda password: "".join(c if c.isascii() else c.casefold() for c in password),
     ),
 )
 

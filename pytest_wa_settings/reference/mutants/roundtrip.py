@@ -181,6 +181,18 @@ def _without_profile(state: State) -> State:
 
 
 @mutant("RESTORE-4")
+def new_machine_keeps_its_profile() -> None:
+    """On a new machine the profile does not come back."""
+    alter_restored(_without_profile, new_machine_only=True)
+
+
+@mutant("RESTORE-4")
+def new_machine_keeps_the_profile_in_memory() -> None:
+    """A new machine serves the restored profile, and has lost it when it is started again."""
+    at_the_starts_of_a_moved_machine(lambda coreapp: coreapp.store.drop("business_profile"))
+
+
+@mutant("RESTORE-4")
 def photo_not_in_the_backup() -> None:
     """The photo is left out of the backup."""
     alter_restored(lambda state: {name: value for name, value in state.items() if name != "photo"})
