@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, Unsatisfiable
 
+from pytest_wa_settings.testbed import Unavailable
 from pytest_wa_settings.verdicts import Case, FindingError, NotTested
 
 Value = TypeVar("Value")
@@ -96,7 +97,7 @@ def for_all(
 
     Raises:
         FindingError: the finding of the smallest failing example.
-        NotTested: from the property, as it is.
+        NotTested: from the property, as it is, where no example had failed before.
     """
     if most < 1:
         return 0
@@ -177,5 +178,9 @@ class _Memory(Generic[Value]):
             self._failed[key] = error
             self.last = error
             raise
+        except (NotTested, Unavailable):
+            if not self._failed:
+                raise
+            self._since = _MOST_SHRINKS  # what was seen stays a finding; there is no smaller one to be had
         finally:
             self.judged += 1

@@ -189,7 +189,8 @@ def values(one: Field) -> st.SearchStrategy[object]:
         return st.lists(st.sampled_from(one.choices), unique=True).map(list)
     path = st.text(string.ascii_letters + string.digits + "-._~", min_size=0, max_size=60)
     if one.kind == "url":
-        return path.map("https://wa-settings.invalid/{}".format)
+        ends = st.sampled_from(["", "/", "?", "?a=b&c=", "#", "#f"])
+        return st.builds("https://wa-settings.invalid/{}{}".format, path, ends)
     if one.kind == "urls":
         return st.lists(
             path.map("https://wa-settings.invalid/{}".format), min_size=1, max_size=2, unique=True

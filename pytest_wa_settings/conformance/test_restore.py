@@ -114,11 +114,11 @@ def _judge_read_back(
 @pytest.mark.wa_clause("RESTORE-2", uses_up="restores", widens=True)
 def test_any_settings_come_back(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        seen = [shown(client, "application")]
+        rng = rng_of(wa_case)
+        seen = [change_values(client, rng, "application")]  # else what is not set yet would not be drawn
         fields = changeable(seen[0], "application")
         if not fields:
             raise NotTested("the client shows no application setting that can be changed")
-        rng = rng_of(wa_case)
         drawn = st.fixed_dictionaries({}, optional={one.leaf: values(one) for one in fields})
 
         def round_trip(wanted: dict[Leaf, object]) -> None:

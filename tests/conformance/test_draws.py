@@ -13,17 +13,53 @@ from hypothesis import strategies as st
 
 from pytest_wa_settings.conformance import draws
 from pytest_wa_settings.conformance.draws import affordable, for_all
+from pytest_wa_settings.testbed import Unavailable
+from pytest_wa_settings.verdicts import Finding, FindingError, NotTested
 
 CONSTANT = 123_456_789_012
 
 
+def a_case(seed: int) -> Any:
+    return SimpleNamespace(
+        test="a test",
+        test_seed=seed,
+        progress=lambda *_: None,
+        count_examples=lambda _: None,
+        record=lambda finding: None,
+    )
+
+
 def drawn(seed: int) -> list[int]:
     values: list[int] = []
-    case: Any = SimpleNamespace(
-        test="a test", test_seed=seed, progress=lambda *_: None, count_examples=lambda _: None
-    )
-    for_all(case, st.integers(0, 10**12), values.append, most=300)
+    for_all(a_case(seed), st.integers(0, 10**12), values.append, most=300)
     return values
+
+
+@pytest.mark.parametrize(
+    "stopped", [NotTested("not to be had"), Unavailable("gone", "start it")], ids=["not tested", "gone"]
+)
+def test_a_finding_stays_one_where_a_smaller_example_cannot_be_judged(stopped: Exception) -> None:
+    found: list[int] = []
+
+    def prop(value: int) -> None:
+        if value <= 100:
+            return
+        if found:
+            raise stopped
+        found.append(value)
+        raise FindingError(Finding("RESTORE-2", "a value", "another", f"{value}"))
+
+    with pytest.raises(FindingError) as raised:
+        for_all(a_case(1), st.integers(0, 10**6), prop, most=50)
+    assert raised.value.finding.observed == f"{found[0]}"
+
+
+def test_what_cannot_be_judged_at_all_is_not_tested() -> None:
+    def prop(value: int) -> None:
+        raise NotTested("not to be had")
+
+    with pytest.raises(NotTested, match="not to be had"):
+        for_all(a_case(1), st.integers(0, 10**6), prop, most=50)
 
 
 def test_one_seed_draws_the_same_twice_and_another_does_not() -> None:
