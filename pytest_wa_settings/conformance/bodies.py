@@ -54,6 +54,8 @@ def not_objects(members: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
         ("an object without its end", whole[:-1]),
         ("an object cut short", whole[: len(whole) // 2]),
         ("an object with more behind it", whole + b" and more"),
+        ("an object with a comma too many", whole[:-1] + b",}"),
+        ("an object in single quotes", whole.replace(b'"', b"'")),
         ("a form", urlencode(members).encode()),
     )
 

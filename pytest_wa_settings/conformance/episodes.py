@@ -33,9 +33,10 @@ from pytest_wa_settings.conformance.arrange import (
     until_shown,
     wait_until,
 )
-from pytest_wa_settings.conformance.fields import Leaf, another_value
+from pytest_wa_settings.conformance.fields import Leaf, another_value, canary
 from pytest_wa_settings.conformance.judgements import changed_leaves
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.conformance.providers import drop_provider, make_provider
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
 from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testbed, Unavailable
@@ -43,8 +44,8 @@ from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
 _BACKUP_WITHIN = 3.0
-_A_CHANGE = "a change of a setting"
 """Seconds that a machine that is connected may go on refusing backups."""
+_A_BACKUP, _A_CHANGE = "a backup", "a change of a setting"
 Record = TypeVar("Record")
 _made: weakref.WeakKeyDictionary[Testbed, dict[str, object]] = weakref.WeakKeyDictionary()
 
@@ -80,7 +81,10 @@ class ExistingApp:
         back: why it did not come back; None if it did.
         no_fault: whether that is the surroundings' doing: nothing started it again.
         after: the reading after it came back; `again` after one more start.
+        silenced: whether messages arrived before the backup, none after it, and again after one more start.
         mute: whether no message that it was given arrived any more after it came back, twice.
+        refuses: what it refused after it came back, twice, and took before the restore.
+        copy: a backup of the restored state.
         copies: how often a contact has a message from before the backup, at the end; None where none arrived.
     """
 
@@ -97,7 +101,10 @@ class ExistingApp:
     back: str | None = None
     no_fault: bool = False
     after: Snapshot | None = None
+    silenced: bool = False
     mute: bool = False
+    refuses: tuple[str, ...] = ()
+    copy: Answer | None = None
     copies: int | None = None
     again: Snapshot | None = None
 
@@ -125,17 +132,23 @@ def _existing_app(case: Case) -> ExistingApp:
             kept = read(client)
         traffic = _messages(case, client, rng)
         sent = traffic.send(client) if traffic else None
-        at = _change_nested(client, rng, kept)
+        at, provider = _change_nested(client, rng, kept), f"wa-settings-{canary(rng)}"
+        if client.managed and make_provider(client, provider, canary(rng)):
+            at = read(client)
         backup = take_backup(client, password, at=at)
+        if client.managed:
+            drop_provider(client, provider)
         before = plant_other_values(client, rng, *ALL, now=at)
-        sends = _sends(case, client, rng)
+        sends, silenced = _sends(case, client, rng), False
         if sends is False and client.can_restart:
+            silenced = sent is not None and not _sends(case, client, rng)
             # an earlier test's restore may be what keeps it from sending
             sends = _once_more(client) is not None and _sends(case, client, rng)
         if phones:
             phones.look_before()
         answer = restore_accepted(client, backup, "RESTORE-8")
         record = ExistingApp(client, earlier, second, kept, backup, before, answer, phones)
+        record.silenced = silenced and bool(sends)
         _watch_the_stop(client, record)
         try:
             client.come_back(expect_registered=True)
@@ -147,6 +160,11 @@ def _existing_app(case: Case) -> ExistingApp:
         if phones:
             phones.look_after(restores=int(gives_new_code(client.version) is not False), too_many=False)
         record.mute = bool(sends) and not any(_sends(case, client, rng) for _ in range(2))
+        record.copy = client.backup(password)
+        if record.after.serving:
+            changes = changed_leaves(at.values, before.values)
+            refused = _not_served(client, None, password, (_A_BACKUP, _A_CHANGE) if changes else (_A_BACKUP,))
+            record.refuses = tuple(_not_served(client, None, password, refused))
         record.again = _once_more(client)
         if phones:
             phones.look_later()
@@ -279,6 +297,8 @@ class NewMachine:
         again: the reading after that start.
         retired: settings that its version, which is another one, does not have.
         late: what it gave or did only after that start, and the old machine at once.
+        never: what it did not give after that start either.
+        copy: a backup of the restored state.
         user_login: what logging in as the old machine's user gives on the new one.
         user_token: what the old machine's user token gives there.
     """
@@ -300,6 +320,8 @@ class NewMachine:
     stayed_up: bool | None = None
     retired: frozenset[Leaf] = frozenset()
     late: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    copy: Answer | None = None
     user_login: Answer | None = None
     user_token: Answer | None = None
     remarks: list[str] = field(default_factory=list)
@@ -356,7 +378,8 @@ def _new_machine(case: Case) -> NewMachine:
         served = list(traffic.on_the_new_machine(new).items()) if traffic else []
         if phones:  # before the backup, which has no business with codes
             phones.look_later(since=looked)
-        served.append(("a backup", new.backup(backup.password).ok))
+        record.copy = new.backup(backup.password)
+        served.append((_A_BACKUP, record.copy.ok))
         if changed_leaves(at.values, earlier.values):
             served.append((_A_CHANGE, _takes_a_change(new)))
         if user:
@@ -372,6 +395,8 @@ def _new_machine(case: Case) -> NewMachine:
         if record.again and record.again.serving:
             still = _not_served(new, traffic, backup.password, missing)
             record.late = tuple(what for what in missing if what not in still)
+            # messages and callbacks may be lost between the machines of a user's testbed
+            record.never = tuple(what for what in still if new.managed or what not in SERVED)
         if traffic:
             traffic.look_later()
         if phones:

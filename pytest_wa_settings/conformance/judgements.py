@@ -15,6 +15,9 @@ from pytest_wa_settings.wire import MISSING, Answer
 _MOST_DIFFERENCES = 6
 _PLAIN_NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
+_LONG_TEXT = 12
+"""Characters (clause BACKUP-4)."""
+
 
 def settle(finding: Finding | None) -> None:
     """Raises the finding, if there is one."""
@@ -284,6 +287,18 @@ def sealed(data: str, needles: dict[str, str], answers: tuple[Answer, ...]) -> F
     return Finding(
         "BACKUP-4", sent, "nothing of it can be read out of `data` without the password", how, answers
     )
+
+
+def planted_texts(at: Snapshot, earlier: Snapshot) -> dict[str, str]:
+    """Texts, long enough that chance never writes them, that the suite gave a client; by a name for each."""
+    return {
+        f"the field {leaf}": value
+        for leaf, value in at.values.items()
+        if isinstance(value, str)
+        and len(value) >= _LONG_TEXT
+        and leaf != "photo:digest"
+        and earlier.values.get(leaf) != value
+    }
 
 
 def enveloped(answer: Answer, sent: str) -> Finding | None:

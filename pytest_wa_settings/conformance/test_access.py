@@ -17,9 +17,10 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
 from pytest_wa_settings.conformance.refusals import Refusals
-from pytest_wa_settings.conformance.tokens import bad_tokens
+from pytest_wa_settings.conformance.tokens import bad_tokens, odd_headers
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.wire import NO_TOKEN
 
 
 @pytest.mark.wa_clause("ACCESS-1")
@@ -30,6 +31,15 @@ def test_backup_without_a_valid_token_answers_401(wa_case: Case) -> None:
         for name, token in bad_tokens(client, rng_of(wa_case)):
             answer = client.backup(password, token=token)
             settle(unauthorized("ACCESS-1", f"backup with {name}", answer))
+        for name, headers in odd_headers(rng_of(wa_case)):
+            answer = client.ask(
+                "POST",
+                "/v1/settings/backup",
+                json={"password": password},
+                token=NO_TOKEN,
+                headers=headers,
+            )
+            settle(refused("ACCESS-1", f"backup with {name}", answer))
 
 
 @pytest.mark.wa_clause("ACCESS-2")
@@ -51,6 +61,12 @@ def test_restore_without_a_valid_token_answers_401(wa_case: Case) -> None:
             restore = partial(client.restore, backup.password, backup.data, token=token, fresh=True)
             answer = refusals.judge(sent, restore)
             settle(unauthorized("ACCESS-3", sent, answer))
+        good = {"password": backup.password, "data": backup.data}
+        for name, headers in odd_headers(rng_of(wa_case)):
+            restore = partial(
+                client.ask, "POST", "/v1/settings/restore", json=good, token=NO_TOKEN, headers=headers
+            )
+            refusals.judge(f"restore of a good backup with {name}", restore)
         refusals.survives_a_start(backup)
         refusals.finish(backup)
 

@@ -34,6 +34,7 @@ from pytest_wa_settings.conformance.judgements import (
     agree,
     came,
     changed_leaves,
+    planted_texts,
     refused,
     sealed,
     settle,
@@ -41,6 +42,7 @@ from pytest_wa_settings.conformance.judgements import (
     unchanged,
 )
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
+from pytest_wa_settings.conformance.providers import PATH, drop_provider, make_provider
 from pytest_wa_settings.conformance.refusals import Refusals, lost_registration, read_unchanged
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
@@ -48,7 +50,6 @@ from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 _LOOKS = 3
-_PROVIDERS = "/v1/settings/application/media/providers"
 _ALWAYS = ("about:text", "business:address", "business:description", "application:webhooks.url")
 """Texts that are planted where the client shows none, too."""
 
@@ -142,6 +143,24 @@ def test_nothing_can_be_read_out_of_data_of_multiconnect(wa_case: Case) -> None:
         _plant_and_judge_sealed(wa_case, client)
 
 
+@pytest.mark.wa_clause("BACKUP-4", uses_up="new machine", widens=True)
+def test_nothing_can_be_read_out_of_data_of_a_client_that_was_restored(wa_case: Case) -> None:
+    judged, reason = 0, "no client gave a backup after a restore: see BACKUP-1"
+    for episode in (existing_app, new_machine):
+        try:
+            record = episode(wa_case)
+        except (NotTested, Unavailable) as stopped:
+            reason = str(stopped)
+            continue
+        if record.copy is not None and record.copy.ok and record.copy.data:
+            needles = planted_texts(record.backup.at, record.earlier)
+            needles["the password"] = record.backup.password[4:]
+            settle(sealed(record.copy.data, needles, (record.copy,)))
+            judged += 1
+    if not judged:
+        raise NotTested(reason)
+
+
 def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
     rng = rng_of(wa_case)
     earlier = read(client)
@@ -163,25 +182,18 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
                 planted["the photo"] = text
     name, token = f"wa-settings-{canary(rng)}", canary(rng)
     # only where it shows that there is none: whether a client adds to its list or replaces it is open
-    none = any(answer.path == _PROVIDERS and answer.ok for answer in earlier.answers)
+    none = any(answer.path == PATH and answer.ok for answer in earlier.answers)
     none = none and not any(leaf.startswith("providers:") for leaf in earlier.values)
-    provider = bool(planted) and none and _make_provider(client, name, token)
+    provider = bool(planted) and none and make_provider(client, name, token)
     if provider:
         planted |= {"a media provider's name": name, "a media provider's token": token}
     try:
         _judge_sealed(wa_case, client, planted)
     finally:
-        if provider and not client.ask("DELETE", f"{_PROVIDERS}/{name}").ok:
+        if provider and not drop_provider(client, name):
             wa_case.remark(f"the media provider {name} could not be deleted again: delete it by hand")
         if client.may_change and not client.managed:
             _put_back(client, {leaf: earlier.values[leaf] for leaf in held if leaf in earlier.values})
-
-
-def _make_provider(client: Client, name: str, token: str) -> bool:
-    """Whether the client took a media provider, which holds a secret of its own (api 5.2)."""
-    return client.ask(
-        "POST", _PROVIDERS, json=[{"name": name, "type": "www", "config": {"bearer": token}}]
-    ).ok
 
 
 def _put_back(client: Client, kept: dict[Leaf, object]) -> None:
@@ -360,6 +372,8 @@ def test_a_backup_changes_nothing(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         user = make_user(client, rng)
+        if client.managed:
+            make_provider(client, f"wa-settings-{canary(rng)}", canary(rng))
         for low in (False, True) if client.may_change else (False,):
             before = plant_edge_values(client, rng, low=low)
             answers = tuple(take_backup(client, a_password(rng), at=before).answer for _ in range(2))
@@ -387,6 +401,18 @@ def test_a_backup_changes_nothing(wa_case: Case) -> None:
 def test_a_backup_of_changed_values_leaves_them(wa_case: Case) -> None:
     record = existing_app(wa_case)
     settle(unchanged("BACKUP-10", "backup", record.second.at, record.kept, (record.second.answer,)))
+    if record.silenced:
+        observed = "none arrived, twice; one arrived before the backup, and after one more start"
+        sent = "backup, a message to a contact"
+        settle(Finding("BACKUP-10", sent, "the message arrives", observed, (record.backup.answer,)))
+
+
+@pytest.mark.wa_clause("BACKUP-10", widens=True)
+def test_a_backup_of_multiconnect_changes_nothing(wa_case: Case) -> None:
+    with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
+        before = read(client)
+        backup = take_backup(client, a_password(rng_of(wa_case)), at=before)
+        read_unchanged("BACKUP-10", "backup on multiconnect", client, before, (backup.answer,))
 
 
 @pytest.mark.wa_clause("BACKUP-11")

@@ -74,6 +74,9 @@ def elsewhere(case: Case) -> Iterator[Mistake]:
     password = a_password(rng_of(case))
     with suppress(Unavailable), case.testbed.lease(Need("unregistered")) as new:
         yield Mistake("backup on an unregistered client", new.backup(password), (1011,), callers=False)
+        if _may_restore(case, new):
+            answer = new.restore(password, "this is no backup")
+            yield Mistake("restore of a text that is no backup on an unregistered client", answer)
     with suppress(Unavailable, NotTested), ExitStack() as leases:
         client = leases.enter_context(case.testbed.lease(Need()))
         setup = another_setup(client)

@@ -304,6 +304,10 @@ def test_after_the_import_the_client_comes_back_connected(wa_case: Case) -> None
         sent = "restore on an existing app, start again, a message to a contact"
         expected = "it is connected: the message arrives, as one did before the restore"
         settle(Finding("RESTORE-11", sent, expected, "no message arrived, twice", (record.answer,)))
+    if record.refuses:
+        sent = "restore on an existing app, start again"
+        expected, observed = "it serves as before the restore", f"it refuses {' and '.join(record.refuses)}"
+        settle(Finding("RESTORE-11", sent, expected, f"{observed}, twice", (record.answer,)))
     assert record.after is not None
     if record.after.registered is False:
         sent = "restore on an existing app, start again"

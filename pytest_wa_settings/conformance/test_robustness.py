@@ -28,6 +28,7 @@ from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, bodies
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
+    callers_mistake,
     came,
     not_echoed,
     robust,
@@ -42,10 +43,21 @@ _JSON = {"Content-Type": "application/json"}
 _DEEP = b'{"password": ' + b"[" * 5000 + b"]" * 5000 + b"}"
 _MANY = json.dumps({"password": "aA1!wa-settings-0000", **{f"member_{at}": at for at in range(200)}}).encode()
 _MULTIPART = b'--wa\r\nContent-Disposition: form-data; name="password"\r\n\r\naA1!in-a-part\r\n--wa--\r\n'
+_ODD_DATA: tuple[tuple[str, str], ...] = (
+    ("no character", ""),
+    ("one character", "A"),
+    ("five characters of base64", "QUFBQ"),
+    ("padding only", "===="),
+    ("a NUL", "QUFB\0QUFB"),
+    ("characters beyond ASCII", "\u00e9\u4e2d\U0001f511"),
+    ("a million characters of base64", "QUFB" * 250_000),
+)
 _DIRECTED: tuple[tuple[str, bytes, dict[str, str]], ...] = (
     ("nested lists, 5,000 deep", _DEEP, _JSON),
     ("a member said twice", b'{"password": "aA1!wa-settings-one", "password": 7}', _JSON),
     ("a password of a million characters", b'{"password": "' + b"x" * 1_000_000 + b'"}', _JSON),
+    ("an empty password", b'{"password": ""}', _JSON),
+    ("a byte order mark before it", b'\xef\xbb\xbf{"password": "aA1!wa-settings-0000"}', _JSON),
     ("bytes that are no UTF-8", b'{"password": "\xff\xfe\xfa"}', _JSON),
     ("a NUL in the password", b'{"password": "aA1!wa\\u0000settings-0000"}', _JSON),
     ("half a surrogate pair as password", b'{"password": "\\ud800"}', _JSON),
@@ -90,6 +102,8 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
                 settle(robust(answer, sent, limit=limit, example=repr(content[:120])))
 
             for_all(wa_case, bodies(), bear, most=how_many(wa_case, seconds=wa_case.testbed.latency))
+            if path.endswith("restore"):
+                _bears_odd_data(client, limit)
             for method in ("GET", "PUT", "DELETE", "OPTIONS"):
                 answer = client.ask(method, path, timeout=limit)
                 settle(robust(answer, f"{method} {path}", limit=limit))
@@ -97,6 +111,18 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
             answer = client.driver.health()
             sent = "requests of odd shapes to backup and restore"
             settle(Finding("ROBUST-1", sent, "the client still serves", came(answer), (answer,)))
+
+
+def _bears_odd_data(client: Client, limit: float) -> None:
+    """Judges restores of texts that are no backup; a client that fails at any of them is ERROR-2's."""
+    password = "aA1!wa-settings-0000"
+    if callers_mistake(client.restore(password, "this is no backup"), ""):
+        return
+    odd = [(f"{name} as data", password, data) for name, data in _ODD_DATA]
+    odd.append(("a password of a million characters, and data", "x" * 1_000_000, "QUFB"))
+    for name, word, data in odd:
+        answer = client.restore(word, data, timeout=limit)
+        settle(robust(answer, f"restore with {name}", limit=limit))
 
 
 @pytest.mark.wa_clause("ROBUST-2", uses_up="restores")
@@ -207,6 +233,9 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
             ("backup with an invalid token", client.backup(secret, token="made-up-token-0000")),
             ("backup with a password of 300 characters", client.backup(long)),
         ]
+        with suppress(Unavailable):
+            answer = client.backup(secret, token=client.user_token())
+            calls.append(("backup with a non-admin account's token", answer))
         if wa_case.testbed.profile != "backup" and client.may_restore:
             calls += [
                 ("restore with a wrong password", client.restore(wrong, backup.data)),
@@ -215,8 +244,17 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
                 ("restore with the password in a list", client.restore([secret], backup.data)),
             ]
             calls += _on_another_setup(wa_case, client, backup)
+        calls += _on_a_new_machine(wa_case, secret, wrong, backup)
         for sent, answer in calls:
             settle(not_echoed(answer, sent, needles))
+
+
+def _on_a_new_machine(case: Case, secret: str, wrong: str, backup: Backup) -> Iterator[tuple[str, Answer]]:
+    """What a client refuses that is not registered."""
+    with suppress(Unavailable), case.testbed.lease(Need("unregistered")) as new:
+        yield "backup on an unregistered client", new.backup(secret)
+        if case.testbed.profile != "backup" and new.may_restore:
+            yield "restore with a wrong password on an unregistered client", new.restore(wrong, backup.data)
 
 
 def _on_another_setup(case: Case, client: Client, backup: Backup) -> Iterator[tuple[str, Answer]]:

@@ -14,6 +14,7 @@ from pytest_wa_settings.conformance.arrange import (
     another_setup,
     can_spare_restores,
     come_back,
+    on_multiconnect,
     restore_accepted,
     rng_of,
     take_backup,
@@ -28,7 +29,7 @@ from pytest_wa_settings.conformance.episodes import (
 )
 from pytest_wa_settings.conformance.judgements import came, settle
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
-from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -162,24 +163,51 @@ def _phones_of(record: MulticonnectApp) -> Phones:
 @pytest.mark.wa_clause("CODE-3")
 def test_a_refused_restore_and_a_backup_leave_the_code(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        phones = Phones.of(wa_case, client)
-        if phones is None:
-            raise NotTested(_ADD_CONSUMER)
-        phones.look_before()
-        backup = take_backup(client, a_password(rng_of(wa_case)))
-        sent, answer = "backup", backup.answer
+        _judge_kept(wa_case, client)
+
+
+@pytest.mark.wa_clause("CODE-3", widens=True)
+def test_a_refused_restore_and_a_backup_leave_the_code_of_multiconnect(wa_case: Case) -> None:
+    with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
+        _judge_kept(wa_case, client)
+
+
+def _judge_kept(case: Case, client: Client) -> None:
+    """Judges that a backup and calls that are refused leave the code, at once and at the next start."""
+    phones = Phones.of(case, client)
+    if phones is None:
+        raise NotTested(_ADD_CONSUMER)
+    phones.look_before()
+    backup = take_backup(client, a_password(rng_of(case)))
+    sent, answer = "backup", backup.answer
+    phones.after = phones.look()
+    _same_codes(phones, sent, answer)
+    for name, call in _refused_calls(case, client, backup):
+        answer = call()
+        if answer.ok:
+            come_back(client)
+            raise NotTested(f"{name} was accepted, which another clause judges")
         phones.after = phones.look()
-        _same_codes(phones, sent, answer)
-        for name, call in _refused_calls(wa_case, client, backup):
-            answer = call()
-            if answer.ok:
-                come_back(client)
-                raise NotTested(f"{name} was accepted, which another clause judges")
-            phones.after = phones.look()
-            _same_codes(phones, name, answer)
-            sent += f", {name}"
-        phones.look_after(restores=0)  # a notice may take a moment
-        _same_codes(phones, sent, answer)
+        _same_codes(phones, name, answer)
+        sent += f", {name}"
+    phones.look_after(restores=0)  # a notice may take a moment
+    _same_codes(phones, sent, answer)
+    if client.can_restart and _starts(client, phones) and _differing(phones):
+        kept, phones.before = phones.before, phones.after
+        if not _starts(client, phones) or _differing(phones):
+            raise NotTested("the code changes at a start alone, of which no clause speaks")
+        phones.before = kept
+        _same_codes(phones, f"{sent}, start again", answer)
+
+
+def _starts(client: Client, phones: Phones) -> bool:
+    """Looks once more when the client was started again; whether that could be done."""
+    try:
+        client.restart()
+    except NotBack:
+        return False
+    phones.after = phones.look()
+    return True
 
 
 def _refused_calls(case: Case, client: Client, backup: Backup) -> Iterator[tuple[str, Callable[[], Answer]]]:
@@ -206,8 +234,13 @@ def _refused_calls(case: Case, client: Client, backup: Backup) -> Iterator[tuple
             yield "restore of a backup from another set-up", call
 
 
+def _differing(phones: Phones) -> list[str]:
+    """The contacts that see another code or a notice."""
+    return [contact for contact, seen in phones.before.items() if phones.after[contact] != seen]
+
+
 def _same_codes(phones: Phones, sent: str, answer: Answer) -> None:
-    changed = [contact for contact, seen in phones.before.items() if phones.after[contact] != seen]
+    changed = _differing(phones)
     if changed:
         observed = f"{len(changed)} of {len(phones.before)} contacts see another code or a notice"
         settle(Finding("CODE-3", sent, "codes and notices as before", observed, (answer,)))
@@ -215,7 +248,25 @@ def _same_codes(phones: Phones, sent: str, answer: Answer) -> None:
 
 @pytest.mark.wa_clause("CODE-4", uses_up="restores")
 def test_before_the_security_update_a_restore_keeps_the_code(wa_case: Case) -> None:
-    testbed = wa_case.testbed
+    version = _before_the_update(wa_case)
+    with wa_case.testbed.lease(Need(exclusive=True, version=version)) as client:
+        _judge_kept_by_a_restore(wa_case, client, client, "RESTORE-8")
+
+
+@pytest.mark.wa_clause("CODE-4", uses_up="new machine", widens=True)
+def test_before_the_security_update_a_new_machine_keeps_the_code(wa_case: Case) -> None:
+    version = _before_the_update(wa_case)
+    new = Need("unregistered", exclusive=True, consumes=True, version=version)
+    with (
+        wa_case.testbed.lease(Need(exclusive=True, version=version)) as client,
+        wa_case.testbed.lease(new) as machine,
+    ):
+        _judge_kept_by_a_restore(wa_case, client, machine, "RESTORE-9")
+
+
+def _before_the_update(case: Case) -> str:
+    """The newest version before v2.31.4 that can be had; raises NotTested or NotApplicable."""
+    testbed = case.testbed
     older = [version for version in testbed.versions if gives_new_code(version) is False]
     pinned = testbed.pinned_version
     if pinned is not None:
@@ -225,17 +276,23 @@ def test_before_the_security_update_a_restore_keeps_the_code(wa_case: Case) -> N
     if not older:
         raise NotTested("needs a client of a version before v2.31.4: add one to clients.toml")
     offered = [v for v in older if testbed.why_not(Need(exclusive=True, version=v)) is None]
-    with testbed.lease(Need(exclusive=True, version=(offered or older)[-1])) as client:
-        phones = Phones.of(wa_case, client)
-        if phones is None:
-            raise NotTested(_ADD_CONSUMER)
-        phones.look_before()
-        backup = take_backup(client, a_password(rng_of(wa_case)))
-        answer = restore_accepted(client, backup, "RESTORE-8")
-        come_back(client)
-        phones.look_after(restores=0)
-        changed = [c for c, seen in phones.before.items() if phones.after[c].code != seen.code]
-        if changed:
-            observed = f"{len(changed)} of {len(phones.before)} contacts see another code ({came(answer)})"
-            sent = f"restore of a backup on version {client.version}"
-            settle(Finding("CODE-4", sent, "every contact sees the code from before", observed, (answer,)))
+    return (offered or older)[-1]
+
+
+def _judge_kept_by_a_restore(case: Case, source: Client, target: Client, see: str) -> None:
+    phones = Phones.of(case, source)
+    if phones is None:
+        raise NotTested(_ADD_CONSUMER)
+    phones.look_before()
+    backup = take_backup(source, a_password(rng_of(case)))
+    answer = restore_accepted(target, backup, see)
+    come_back(target, see=see)
+    if target.number() not in (None, phones.business):
+        raise NotTested("another phone number came back: see RESTORE-3")
+    phones.look_after(restores=0)
+    changed = [c for c, seen in phones.before.items() if phones.after[c].code != seen.code]
+    if changed:
+        observed = f"{len(changed)} of {len(phones.before)} contacts see another code ({came(answer)})"
+        where = "" if source is target else " on a new machine"
+        sent = f"restore of a backup on version {target.version}{where}"
+        settle(Finding("CODE-4", sent, "every contact sees the code from before", observed, (answer,)))

@@ -26,7 +26,10 @@ from pytest_wa_settings.conformance.judgements import (
     came,
     changed_leaves,
     differences,
+    planted_texts,
     refused,
+    restored,
+    sealed,
     settle,
 )
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
@@ -38,7 +41,7 @@ from pytest_wa_settings.wire import Answer
 _SOME_DAMAGES = 60
 """Every so manieth of them: all are sent to a client that restores its own version's backups."""
 _OF_ANOTHER_FORMAT = pytest.mark.wa_clause(
-    "CODE-1", "RESTORE-5", "RESTORE-6", uses_up="new machine", widens=True
+    "BACKUP-4", "CODE-1", "RESTORE-4", "RESTORE-5", "RESTORE-6", uses_up="new machine", widens=True
 )
 
 
@@ -74,8 +77,9 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         new = leases.enter_context(testbed.lease(need))
         rng = rng_of(case)
         earlier = read(old)
-        at = plant_other_values(old, rng, "application", now=earlier)
+        at = plant_other_values(old, rng, "application", "about", "business", now=earlier)
         backup = take_backup(old, a_password(rng), at=at)
+        settle(sealed(backup.data, planted_texts(at, earlier), (backup.answer,)))
         phones = Phones.of(case, old) if gives_new_code(newer) and not gives_new_code(older) else None
         if phones:
             phones.look_before()
@@ -98,6 +102,8 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         planted = {leaf: value for leaf, value in planted.items() if leaf not in gone}
         lost = _lost_within(case, older, backup, planted) if differences(planted, after.values) else set()
         _judge_versions(sent, planted, after, answer, lost=lost)
+        profile = {leaf: at.values[leaf] for leaf in _changed_profile(at, earlier) if leaf in after.values}
+        settle(restored("RESTORE-4", profile, after, where="on a new machine", answers=(answer,)))
         _judge_refusals(new, backup, sent)
 
 
@@ -138,6 +144,11 @@ def _lost_within(case: Case, version: str, backup: Backup, planted: dict[Leaf, o
         come_back(machine, see="RESTORE-9")
         found = read(machine).values
     return {leaf for leaf in planted if not agree([leaf], planted, found)}
+
+
+def _changed_profile(at: Snapshot, earlier: Snapshot) -> list[Leaf]:
+    """The texts of the profile that the suite gave."""
+    return [leaf for leaf in at.of("about", "business") if at.values[leaf] != earlier.values.get(leaf)]
 
 
 def _planted(earlier: Snapshot, at: Snapshot) -> dict[Leaf, object]:

@@ -29,12 +29,25 @@ def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, str | 
         yield from _near(valid)
 
 
+def odd_headers(rng: random.Random) -> Iterator[tuple[str, dict[str, str]]]:
+    """Headers that hold no bearer token; what refuses them may be the HTTP layer, with another status."""
+    made_up = f"{rng.getrandbits(128):032x}"
+    yield "an empty token", {"Authorization": "Bearer"}
+    yield "made-up credentials of another scheme", {"Authorization": f"Basic {_basic(f'admin:{made_up}')}"}
+    yield "a made-up token without a scheme", {"Authorization": made_up}
+
+
+def _basic(credentials: str) -> str:
+    return base64.b64encode(credentials.encode()).decode()
+
+
 def _near(valid: str) -> Iterator[tuple[str, str]]:
     size = len(valid.rstrip("="))  # the last character before the padding may hold bits of no meaning
     for place, at in (("in the middle", size // 2), ("near its end", size * 7 // 8)):
         other = "A" if valid[at] not in "aA" else "B"
         yield f"a valid token with a character {place} changed", valid[:at] + other + valid[at + 1 :]
     yield "a valid token with its second half cut off", valid[: len(valid) // 2]
+    yield "a valid token with more behind it", valid + "a1b2c3d4"
     *claims, last = valid.split(".")
     if any(c.islower() for c in last) and any(c.isupper() for c in last):  # else it may be hex or base32
         yield "a valid token with letter case swapped", ".".join([*claims, last.swapcase()])
