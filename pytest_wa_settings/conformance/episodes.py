@@ -41,7 +41,7 @@ from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
 from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
-from pytest_wa_settings.wire import Answer
+from pytest_wa_settings.wire import NO_TOKEN, Answer
 
 _BACKUP_WITHIN = 3.0
 """Seconds that a machine that is connected may go on refusing backups."""
@@ -298,7 +298,7 @@ class NewMachine:
         retired: settings that its version, which is another one, does not have.
         late: what it gave or did only after that start, and the old machine at once.
         never: what it did not give after that start either.
-        copy: a backup of the restored state.
+        copy: a backup of the restored state; open_to_all: what one without a token gives.
         user_login: what logging in as the old machine's user gives on the new one.
         user_token: what the old machine's user token gives there.
     """
@@ -322,6 +322,7 @@ class NewMachine:
     late: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     copy: Answer | None = None
+    open_to_all: Answer | None = None
     user_login: Answer | None = None
     user_token: Answer | None = None
     remarks: list[str] = field(default_factory=list)
@@ -379,6 +380,7 @@ def _new_machine(case: Case) -> NewMachine:
         if phones:  # before the backup, which has no business with codes
             phones.look_later(since=looked)
         record.copy = new.backup(backup.password)
+        record.open_to_all = new.backup(backup.password, token=NO_TOKEN)
         served.append((_A_BACKUP, record.copy.ok))
         if changed_leaves(at.values, earlier.values):
             served.append((_A_CHANGE, _takes_a_change(new)))

@@ -15,6 +15,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
+from pytest_wa_settings.conformance.episodes import new_machine
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.tokens import bad_tokens, odd_headers
@@ -40,6 +41,15 @@ def test_backup_without_a_valid_token_answers_401(wa_case: Case) -> None:
                 headers=headers,
             )
             settle(refused("ACCESS-1", f"backup with {name}", answer))
+
+
+@pytest.mark.wa_clause("ACCESS-1", uses_up="new machine", widens=True)
+def test_backup_of_a_machine_that_was_restored_answers_401(wa_case: Case) -> None:
+    record = new_machine(wa_case)
+    if record.open_to_all is None or record.copy is None or not record.copy.ok:
+        raise NotTested("no new machine gave a backup after a restore: see RESTORE-9")
+    sent = "restore on a new machine, backup with no token"
+    settle(unauthorized("ACCESS-1", sent, record.open_to_all))
 
 
 @pytest.mark.wa_clause("ACCESS-2")

@@ -28,7 +28,7 @@ from pytest_wa_settings.conformance.episodes import (
     new_machine,
 )
 from pytest_wa_settings.conformance.judgements import came, settle
-from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
+from pytest_wa_settings.conformance.phones import Phones, Seen, gives_new_code, new_codes
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
@@ -94,9 +94,9 @@ def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
         settle(new_codes(phones, answer, sent))
 
 
-@pytest.mark.wa_clause("CODE-1", uses_up="restores", widens=True)
+@pytest.mark.wa_clause("CODE-1", "CODE-2", uses_up="restores", widens=True)
 @pytest.mark.parametrize("version", [None, "2.31.4"])
-def test_each_restore_of_one_backup_gives_another_code(wa_case: Case, version: str | None) -> None:
+def test_each_restore_of_one_backup_gives_a_new_code_and_a_notice(wa_case: Case, version: str | None) -> None:
     if gives_new_code(wa_case.testbed.pinned_version) is False:
         raise NotApplicable("the rule begins with v2.31.4")
     with wa_case.testbed.lease(Need(exclusive=True, version=version)) as client:
@@ -108,16 +108,16 @@ def test_each_restore_of_one_backup_gives_another_code(wa_case: Case, version: s
         if not can_spare_restores(client):
             raise NotTested("restores are saved for what cannot be judged without them")
         backup = take_backup(client, a_password(rng_of(wa_case)))
+        earlier: list[dict[str, Seen]] = []
         for times in ("once", "twice"):
-            earlier = phones.after
             phones.look_before()
+            earlier.append(phones.before)
             answer = restore_accepted(client, backup, "RESTORE-8")
             come_back(client)
             phones.look_after(restores=1, too_many=False)
             sent = f"one backup restored {times} (version {client.version})"
-            settle(new_codes(phones, answer, sent))
-            if earlier:
-                phones.before = earlier
+            _judge_notices(phones, answer, sent)
+            for phones.before in earlier:
                 settle(new_codes(phones, answer, sent))
 
 

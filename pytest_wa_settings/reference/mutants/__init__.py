@@ -8,6 +8,7 @@ from pytest_wa_settings.reference.deviations import MUTANTS
 
 MODULES = (
     "access",
+    "logouts",
     "backup",
     "sealing",
     "contents",
@@ -16,6 +17,7 @@ MODULES = (
     "restore",
     "choosing",
     "roundtrip",
+    "newmachines",
     "life",
     "shards",
     "codes",

@@ -1,4 +1,4 @@
-"""Mutants of who may back up and restore (ACCESS-1 to ACCESS-5)."""
+"""Mutants of who may back up and restore (ACCESS-1 to ACCESS-4)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.deviations import mutant, wrap
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Principal, Reply
-from pytest_wa_settings.reference.mutants.tools import BACKUP, RESTORE, alter_collected, refused_with_200
-from pytest_wa_settings.reference.store import Store
-from pytest_wa_settings.reference.vault import Opened
+from pytest_wa_settings.reference.mutants.tools import BACKUP, RESTORE, after_a_restore, refused_with_200
 from pytest_wa_settings.reference.webapp import Endpoint, Guard
 
 SOMEBODY = Principal("admin", "ROLE_ADMIN", b"")
@@ -46,6 +44,19 @@ def _open_without_token(path: str, on: Callable[[Coreapp], bool] = lambda coreap
         return admitted
 
     wrap(Guard, "__init__", guarding)
+    wrap(Guard, "admit", admit)
+
+
+def _open_where(path: str, opens: Callable[[str], bool]) -> None:
+    """Let pass whoever sends an authorization that `opens`."""
+
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
+        given = call.headers.get("authorization")
+        if call.path == path and given is not None and opens(given):
+            return SOMEBODY
+        admitted: Principal | None = clean(guard, access, call)
+        return admitted
+
     wrap(Guard, "admit", admit)
 
 
@@ -90,21 +101,6 @@ def _other_status(path: str, status: int) -> None:
         return admitted
 
     wrap(Guard, "admit", admit)
-
-
-def _cached_admission(path: str) -> None:
-    admitted: dict[str, Principal] = {}
-
-    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
-        given = call.headers.get("authorization", "")
-        try:
-            admitted[given] = clean(guard, call)
-        except Refusal:
-            if call.path != path or given not in admitted:
-                raise
-        return admitted[given]
-
-    wrap(Guard, "caller", caller)
 
 
 @mutant("ACCESS-1")
@@ -181,14 +177,7 @@ def backup_for_every_user_on_multiconnect() -> None:
 @mutant("ACCESS-1")
 def backup_with_null_as_token() -> None:
     """A token that was read as nothing is the administrator's: so programs on the same machine ask."""
-
-    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Principal | None:
-        if call.path == BACKUP and call.headers.get("authorization", "") == "Bearer null":
-            return SOMEBODY
-        admitted: Principal | None = clean(guard, access, call)
-        return admitted
-
-    wrap(Guard, "admit", admit)
+    _open_where(BACKUP, lambda given: given == "Bearer null")
 
 
 @mutant("ACCESS-2")
@@ -261,18 +250,6 @@ def _restore_first(status: int) -> None:
     wrap(Backups, "restore", restore)
 
 
-@mutant("ACCESS-5")
-def token_outlives_its_logout() -> None:
-    """A logout is answered, and the token stays valid."""
-    wrap(Store, "drop_token", lambda clean, store, digest: None)
-
-
-@mutant("ACCESS-5")
-def restore_remembers_tokens() -> None:
-    """Restore takes every token that was good once: the check is cached and the logout does not clear it."""
-    _cached_admission(RESTORE)
-
-
 @mutant("ACCESS-1", also=ONE_GUARD)
 def token_letter_case_ignored() -> None:
     """Letter case in a token does not count: the database compares text that way."""
@@ -296,6 +273,12 @@ def token_signature_compared_in_part() -> None:
 def backup_without_token_on_multiconnect() -> None:
     """In a multiconnect set-up backup asks for no token where none is sent."""
     _open_without_token(BACKUP, lambda coreapp: coreapp.options.multiconnect)
+
+
+@mutant("ACCESS-1")
+def backup_without_token_on_a_moved_machine() -> None:
+    """On a machine that was new at its restore backup asks for no token where none is sent."""
+    _open_without_token(BACKUP, after_a_restore(existing=False))
 
 
 @mutant("ACCESS-3")
@@ -327,95 +310,6 @@ def restore_trusts_its_connection() -> None:
     wrap(Guard, "caller", caller)
 
 
-@mutant("ACCESS-5")
-def logout_ends_the_newest_session() -> None:
-    """A logout ends the session that an account began last, whichever token it was sent with."""
-    newest: dict[str, bytes] = {}
-
-    def grant(clean: Any, rooms: users.Users, name: str) -> dict[str, str]:
-        granted: dict[str, str] = clean(rooms, name)
-        newest[name] = webapp.token_digest(granted["token"])
-        return granted
-
-    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
-        caller = call.caller
-        caller = replace(caller, token=newest.get(caller.name, caller.token))
-        reply: Reply = await clean(rooms, replace(call, user=caller))
-        return reply
-
-    wrap(users.Users, "grant", grant)
-    wrap(users.Users, "logout", logout)
-
-
-@mutant("ACCESS-5")
-def logout_forgotten_at_the_next_start() -> None:
-    """Tokens that were logged out are remembered in memory, and forgotten at the next start."""
-    ended: set[bytes] = set()
-
-    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
-        ended.add(call.caller.token)
-        return Reply({})
-
-    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
-        known: Principal = clean(guard, call)
-        if known.token in ended:
-            raise guard.unauthorized("The token is not valid.")
-        return known
-
-    wrap(users.Users, "logout", logout)
-    wrap(Guard, "caller", caller)
-
-
-@mutant("ACCESS-5")
-def logout_undone_by_a_restore() -> None:
-    """The list of tokens that were logged out is in the backup: a restore brings an earlier one back."""
-
-    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
-        store = rooms.store
-        store.put("logged_out", [*store.get("logged_out", []), call.caller.token.hex()])
-        return Reply({})
-
-    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
-        known: Principal = clean(guard, call)
-        if known.token.hex() in guard.store.get("logged_out", []):
-            raise guard.unauthorized("The token is not valid.")
-        return known
-
-    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
-        clean(coreapp, opened)
-        coreapp.store.put("logged_out", opened.state["logged_out"])
-
-    wrap(users.Users, "logout", logout)
-    wrap(Guard, "caller", caller)
-    alter_collected(lambda coreapp, state: {**state, "logged_out": coreapp.store.get("logged_out", [])})
-    wrap(Coreapp, "commit", commit)
-
-
-@mutant("ACCESS-5")
-def logout_lasts_until_the_next_login() -> None:
-    """The tokens that were logged out are kept for each account, and its next login empties the list."""
-    ended: dict[str, set[bytes]] = {}
-
-    async def logout(clean: Any, rooms: users.Users, call: Call) -> Reply:
-        ended.setdefault(call.caller.name, set()).add(call.caller.token)
-        return Reply({})
-
-    def grant(clean: Any, rooms: users.Users, name: str) -> dict[str, str]:
-        ended.pop(name, None)
-        granted: dict[str, str] = clean(rooms, name)
-        return granted
-
-    def caller(clean: Any, guard: Guard, call: Call) -> Principal:
-        known: Principal = clean(guard, call)
-        if known.token in ended.get(known.name, ()):
-            raise guard.unauthorized("The token is not valid.")
-        return known
-
-    wrap(users.Users, "logout", logout)
-    wrap(users.Users, "grant", grant)
-    wrap(Guard, "caller", caller)
-
-
 @mutant("ACCESS-2", also={"ACCESS-4": "backup and restore ask the same guard"})
 def admin_by_the_beginning_of_the_name() -> None:
     """Every account is an administrator's whose name begins as the built-in one's does."""
@@ -425,3 +319,32 @@ def admin_by_the_beginning_of_the_name() -> None:
         return replace(known, role=users.ROLE_ADMIN) if known.name.startswith(users.ADMIN) else known
 
     wrap(Guard, "caller", caller)
+
+
+@mutant("ACCESS-1")
+def backup_looks_at_bearer_tokens_only() -> None:
+    """Backup checks a bearer token; what comes under another scheme was checked elsewhere, it trusts."""
+    _open_where(BACKUP, lambda given: not given.lower().startswith("bearer"))
+
+
+@mutant("ACCESS-3")
+def restore_with_an_empty_token() -> None:
+    """An empty token is found in the list of those that were given out, which begins with an empty line."""
+    _open_where(RESTORE, lambda given: given.strip().lower() == "bearer")
+
+
+@mutant("ACCESS-1", also=ONE_GUARD)
+def token_compared_by_its_own_length() -> None:
+    """A token is compared over the length of the one that was given out; what follows is not looked at."""
+    given_out: list[str] = []
+
+    def grant(clean: Any, rooms: users.Users, name: str) -> dict[str, str]:
+        granted: dict[str, str] = clean(rooms, name)
+        given_out.append(granted["token"])
+        return granted
+
+    def digest(clean: Any, token: str) -> Any:
+        return clean(next((one for one in given_out if token.startswith(one)), token))
+
+    wrap(users.Users, "grant", grant)
+    wrap(webapp, "token_digest", digest)

@@ -312,6 +312,32 @@ def backup_switches_a_setting() -> None:
 
 
 @mutant("BACKUP-10")
+def backup_of_multiconnect_switches_a_setting() -> None:
+    """In a multiconnect set-up a backup leaves verbose logging on."""
+    _after_backup(
+        lambda coreapp: _set(coreapp, "verbose_logging", True) if coreapp.options.multiconnect else None
+    )
+
+
+@mutant("BACKUP-10")
+def backup_takes_the_media_providers() -> None:
+    """A backup takes the media providers with it, and leaves none."""
+    _after_backup(lambda coreapp: coreapp.store.drop("media_providers"))
+
+
+@mutant("BACKUP-10")
+def backup_stops_the_messages() -> None:
+    """A backup holds the messages back while it is made, and nothing lets them go again before a start."""
+
+    async def backup(clean: Any, coreapp: Coreapp, password: str) -> str:
+        data = str(await clean(coreapp, password))
+        await coreapp.hold()
+        return data
+
+    wrap(Coreapp, "backup", backup)
+
+
+@mutant("BACKUP-10")
 def backup_tidies_the_about_text() -> None:
     """A backup takes the blanks from the ends of the about text."""
     _after_backup(lambda coreapp: coreapp.store.put("about", str(coreapp.store.get("about", "")).strip()))

@@ -324,3 +324,88 @@ def notice_at_a_new_machines_next_start() -> None:
             coreapp.registration.keep({**kept, **new_identity()})
 
     at_the_starts_of_a_moved_machine(renew)
+
+
+@mutant("CODE-3")
+def code_new_after_a_refused_restore_on_multiconnect() -> None:
+    """In a multiconnect set-up the new identity is handed to the shards before the password is checked."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal:
+            if coreapp.options.multiconnect:
+                await _new_code(coreapp)
+            raise
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("CODE-3")
+def code_new_at_the_start_after_a_refused_restore() -> None:
+    """A restore that was refused is noted as begun, and the next start makes a new identity for it."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal:
+            coreapp.store.put("begun", True)
+            raise
+        return opened
+
+    async def start(clean: Any, coreapp: Coreapp) -> None:
+        kept = coreapp.registration.details()
+        if coreapp.store.get("begun") and kept is not None:
+            with coreapp.store.change():
+                coreapp.store.drop("begun")
+                coreapp.registration.keep({**kept, **new_identity()})
+        await clean(coreapp)
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        clean(coreapp, opened)
+        coreapp.store.drop("begun")
+
+    wrap(Coreapp, "unseal", unseal)
+    wrap(Coreapp, "start", start)
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("CODE-4")
+def code_new_on_new_machines_of_old_versions() -> None:
+    """Versions before v2.31.4 make a new identity on a new machine."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        new_machine = coreapp.registration.number is None
+        clean(coreapp, opened)
+        kept = coreapp.registration.details()
+        if new_machine and not coreapp.options.new_code_on_restore and kept is not None:
+            coreapp.store.put("registration", {**kept, **new_identity()})
+
+    wrap(Coreapp, "commit", commit)
+
+
+@mutant("CODE-2", place="network")
+def notice_at_the_first_restore_only() -> None:
+    """Contacts are told once of a business that was restored, and not when it is restored again."""
+    known: set[str] = set()
+
+    def tell(network: Network, account: Account, notice: dict[str, Any]) -> None:
+        if account.number not in known:
+            known.add(account.number)
+            for contact in _told(network):
+                contact.notices.append(notice)
+
+    _notices(tell)
+
+
+@mutant("CODE-1", also=NO_CHANGE)
+def code_of_the_backup_at_every_second_restore() -> None:
+    """A restore after a restore brings the identity of the backup back, the new one being spent."""
+
+    def chosen(coreapp: Coreapp, opened: Opened, existing: bool) -> dict[str, Any]:
+        times = coreapp.store.get("times", 0)
+        coreapp.store.put("times", times + 1)
+        return _old(opened) if times % 2 else {}
+
+    _identity(chosen)

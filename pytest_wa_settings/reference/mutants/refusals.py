@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import Call, Reply, Responder
 from pytest_wa_settings.reference.mutants.tools import Handle
 from pytest_wa_settings.reference.vault import Opened
+from pytest_wa_settings.reference.webapp import Guard
 
 _ENVELOPES: tuple[tuple[str, str, Callable[[dict[str, Any]], Any]], ...] = (
     (
@@ -242,3 +244,61 @@ def json_with_more_behind_it_accepted() -> None:
         return found if isinstance(found, dict) else None
 
     _body(read)
+
+
+@mutant("ERROR-2")
+def new_machine_answers_500() -> None:
+    """On a client that is not registered a restore that does not open ends in an exception, and so in 500."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal as refusal:
+            if coreapp.registration.number is None:
+                raise Refusal(500, 1000, refusal.details) from None
+            raise
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("ERROR-4")
+def json_with_a_comma_too_many_accepted() -> None:
+    """A comma behind the last member is left out."""
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        found = _json(body) or _json(re.sub(rb",\s*}\s*$", b"}", body))
+        return found if isinstance(found, dict) else None
+
+    _body(read)
+
+
+@mutant("ROBUST-4")
+def password_echoed_on_a_new_machine() -> None:
+    """A client that is not registered says which password it was that did not open a backup."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        try:
+            opened: Opened = await clean(coreapp, password, data)
+        except Refusal as refusal:
+            if coreapp.registration.number is not None:
+                raise
+            raise Refusal(refusal.status, refusal.code, f"{password} does not open it.") from None
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("ROBUST-4")
+def denied_request_echoed() -> None:
+    """Who is no administrator is shown the request that was denied."""
+
+    def admit(clean: Any, guard: Guard, access: str, call: Call) -> Any:
+        try:
+            return clean(guard, access, call)
+        except Refusal as refusal:
+            if refusal.status != 403:
+                raise
+            raise Refusal(403, refusal.code, call.body.decode("utf-8", "replace")) from None
+
+    wrap(Guard, "admit", admit)

@@ -140,3 +140,33 @@ def restores_at_once_mix() -> None:
 
     wrap(Coreapp, "restore", restore)
     wrap(Coreapp, "commit", commit)
+
+
+def _faulty_restore(is_odd: Callable[[str, str], bool]) -> None:
+    """Fail on some passwords and data of a restore."""
+
+    async def unseal(clean: Any, coreapp: Coreapp, password: str, data: str) -> Opened:
+        if is_odd(password, data):
+            raise Fault
+        opened: Opened = await clean(coreapp, password, data)
+        return opened
+
+    wrap(Coreapp, "unseal", unseal)
+
+
+@mutant("ROBUST-1")
+def empty_data_answers_500() -> None:
+    """Of data that is empty the first character cannot be looked at."""
+    _faulty_restore(lambda password, data: data == "")
+
+
+@mutant("ROBUST-1")
+def data_beyond_ascii_answers_500() -> None:
+    """Data with a character beyond ASCII cannot be decoded, and nobody catches that."""
+    _faulty_restore(lambda password, data: not data.isascii())
+
+
+@mutant("ROBUST-1")
+def huge_password_at_a_restore_answers_500() -> None:
+    """A password of a million characters does not fit into its column, at a restore only."""
+    _faulty_restore(lambda password, data: len(password) > 65_535)

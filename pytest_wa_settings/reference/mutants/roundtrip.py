@@ -16,6 +16,7 @@ from pytest_wa_settings.reference.mutants.tools import (
     alter_setting,
     at_the_starts_of_a_moved_machine,
 )
+from pytest_wa_settings.reference.options import parse_version
 from pytest_wa_settings.reference.vault import Opened
 
 _SETTINGS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
@@ -260,3 +261,21 @@ def emoji_of_the_profile_lost() -> None:
         return {**state, "about": "".join("?" if c > "\uffff" else c for c in text)} if text else state
 
     alter_restored(changed)
+
+
+@mutant("RESTORE-2")
+def media_providers_not_in_the_backup() -> None:
+    """The media providers are left out of the backup."""
+    alter_restored(lambda state: {name: value for name, value in state.items() if name != "media_providers"})
+
+
+@mutant("RESTORE-4")
+def profile_of_older_versions_lost() -> None:
+    """From a backup of an older version the profile does not come back."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        if parse_version(opened.setup.version) < coreapp.options.release:
+            opened = Opened(opened.setup, _without_profile(opened.state))
+        clean(coreapp, opened)
+
+    wrap(Coreapp, "commit", commit)

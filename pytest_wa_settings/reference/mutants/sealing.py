@@ -15,8 +15,9 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pytest_wa_settings.reference.deviations import mutant, mutant_of, wrap
-from pytest_wa_settings.reference.mutants.tools import State, add_to_header
-from pytest_wa_settings.reference.vault import Vault, VaultError
+from pytest_wa_settings.reference.mutants.tools import State, add_to_header, after_a_restore, alter_collected
+from pytest_wa_settings.reference.options import parse_version
+from pytest_wa_settings.reference.vault import Setup, Vault, VaultError
 
 TAG = 32
 
@@ -159,3 +160,23 @@ def pager_in_the_header() -> None:
 def short_passwords_do_not_encrypt() -> None:
     """Where the password is short, the settings stand in the header as well: it protects nothing anyway."""
     add_to_header(lambda state, setup, password: {"state": state["application"]} if len(password) < 8 else {})
+
+
+def _plain_where(told: Callable[[State, Setup], bool]) -> None:
+    add_to_header(
+        lambda state, setup, password: {"settings": state["application"]} if told(state, setup) else {}
+    )
+
+
+@mutant("BACKUP-4")
+def old_versions_do_not_encrypt() -> None:
+    """Versions before v2.31.4 write the settings into the header as well."""
+    _plain_where(lambda state, setup: parse_version(setup.version) < (2, 31, 4))
+
+
+@mutant("BACKUP-4")
+def a_moved_machine_does_not_encrypt() -> None:
+    """A machine that was new at its restore has no key yet, and writes the settings into the header."""
+    moved = after_a_restore(existing=False)
+    alter_collected(lambda coreapp, state: {**state, "moved": moved(coreapp)})
+    _plain_where(lambda state, setup: bool(state["moved"]))

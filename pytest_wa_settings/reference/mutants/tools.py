@@ -159,3 +159,15 @@ def at_the_starts_of_a_moved_machine(act: Callable[[Coreapp], None]) -> None:
 
     wrap(Coreapp, "start", start)
     wrap(Coreapp, "commit", commit)
+
+
+def after_a_restore(*, existing: bool) -> Callable[[Coreapp], bool]:
+    """Whether a client was restored as an existing app, or as a new machine."""
+
+    def commit(clean: Any, coreapp: Coreapp, opened: Opened) -> None:
+        was_registered = coreapp.registration.number is not None
+        clean(coreapp, opened)
+        coreapp.store.put("restored as existing", was_registered)
+
+    wrap(Coreapp, "commit", commit)
+    return lambda coreapp: coreapp.store.get("restored as existing") is existing
