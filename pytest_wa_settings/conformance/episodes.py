@@ -123,6 +123,7 @@ def _existing_app(case: Case) -> ExistingApp:
             raise Unavailable("nothing starts this client again", "add --wa-restart-command")
         phones = Phones.of(case, client)
         password = a_password(rng)
+        sent_before = _sends(case, client, rng)
         earlier = plant_other_values(client, rng, *ALL)  # else a default might be taken for it
         take_backup(client, password, at=earlier)
         middle = plant_other_values(client, rng, *ALL, now=earlier)
@@ -141,7 +142,7 @@ def _existing_app(case: Case) -> ExistingApp:
         before = plant_other_values(client, rng, *ALL, now=at)
         sends, silenced = _sends(case, client, rng), False
         if sends is False and client.can_restart:
-            silenced = sent is not None and not _sends(case, client, rng)
+            silenced = bool(sent_before) and not _sends(case, client, rng)
             # an earlier test's restore may be what keeps it from sending
             sends = _once_more(client) is not None and _sends(case, client, rng)
         if phones:

@@ -402,7 +402,7 @@ def test_a_backup_of_changed_values_leaves_them(wa_case: Case) -> None:
     record = existing_app(wa_case)
     settle(unchanged("BACKUP-10", "backup", record.second.at, record.kept, (record.second.answer,)))
     if record.silenced:
-        observed = "none arrived, twice; one arrived before the backup, and after one more start"
+        observed = "none arrived, twice; one did before any backup, and after one more start"
         sent = "backup, a message to a contact"
         settle(Finding("BACKUP-10", sent, "the message arrives", observed, (record.backup.answer,)))
 

@@ -127,7 +127,7 @@ def test_a_backup_is_refused_on_another_number_of_shards(wa_case: Case) -> None:
         )
 
 
-@pytest.mark.wa_clause("SHARD-2", widens=True)
+@pytest.mark.wa_clause("SHARD-2", "SHARD-3", widens=True)
 def test_a_backup_is_refused_on_every_other_number_of_shards(wa_case: Case) -> None:
     setups = multiconnect_setups(wa_case.testbed)
     if len(setups) < 3:
@@ -139,6 +139,7 @@ def test_a_backup_is_refused_on_every_other_number_of_shards(wa_case: Case) -> N
         wa_case.progress(done, len(setups), "shard counts, each with the backups of all others")
         others = {setup: backup for setup, backup in backups.items() if setup != target}
         judged += _refused_on(wa_case, "SHARD-2", target, others)
+    judged += _refused_on(wa_case, "SHARD-3", SINGLE, backups)
     wa_case.count_examples(judged)
     _judged_any(judged, "a registered multiconnect client, and one of another shard count")
 

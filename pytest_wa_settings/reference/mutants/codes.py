@@ -399,7 +399,7 @@ def notice_at_the_first_restore_only() -> None:
     _notices(tell)
 
 
-@mutant("CODE-1", also=NO_CHANGE)
+@mutant("CODE-1")
 def code_of_the_backup_at_every_second_restore() -> None:
     """A restore after a restore brings the identity of the backup back, the new one being spent."""
 

@@ -144,6 +144,14 @@ def new_single_instance_takes_multiconnect() -> None:
     )
 
 
+@mutant("SHARD-3")
+def single_instance_takes_many_shards() -> None:
+    """A single instance takes a backup of 16 shards and more, whose number is compared as a text."""
+    _let_pass(
+        lambda coreapp, setup: setup.multiconnect and setup.shards >= 16 and not coreapp.options.multiconnect
+    )
+
+
 @mutant("SHARD-4")
 def multiconnect_takes_a_single_instance() -> None:
     """A multiconnect set-up takes a backup of a single instance."""
