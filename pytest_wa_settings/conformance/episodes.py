@@ -33,10 +33,9 @@ from pytest_wa_settings.conformance.arrange import (
     until_shown,
     wait_until,
 )
-from pytest_wa_settings.conformance.fields import Leaf, another_value, canary
+from pytest_wa_settings.conformance.fields import Leaf, another_value
 from pytest_wa_settings.conformance.judgements import changed_leaves
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
-from pytest_wa_settings.conformance.providers import drop_provider, make_provider
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
 from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Testbed, Unavailable
@@ -133,12 +132,8 @@ def _existing_app(case: Case) -> ExistingApp:
             kept = read(client)
         traffic = _messages(case, client, rng)
         sent = traffic.send(client) if traffic else None
-        at, provider = _change_nested(client, rng, kept), f"wa-settings-{canary(rng)}"
-        if client.managed and make_provider(client, provider, canary(rng)):
-            at = read(client)
+        at = _change_nested(client, rng, kept)
         backup = take_backup(client, password, at=at)
-        if client.managed:
-            drop_provider(client, provider)
         before = plant_other_values(client, rng, *ALL, now=at)
         sends, silenced = _sends(case, client, rng), False
         if sends is False and client.can_restart:

@@ -263,12 +263,6 @@ def emoji_of_the_profile_lost() -> None:
     alter_restored(changed)
 
 
-@mutant("RESTORE-2")
-def media_providers_not_in_the_backup() -> None:
-    """The media providers are left out of the backup."""
-    alter_restored(lambda state: {name: value for name, value in state.items() if name != "media_providers"})
-
-
 @mutant("RESTORE-4")
 def profile_of_older_versions_lost() -> None:
     """From a backup of an older version the profile does not come back."""
