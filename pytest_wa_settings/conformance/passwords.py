@@ -155,6 +155,7 @@ def _all_misses(right: str) -> Iterator[NearMiss]:
     yield NearMiss("skin tones left out", re.sub("[\U0001f3fb-\U0001f3ff]", "", right))
     yield NearMiss("compatibility forms folded (NFKC)", unicodedata.normalize("NFKC", right))
     yield NearMiss("characters beyond ASCII replaced by ?", re.sub(r"[^\x00-\x7f]", "?", right))
+    yield NearMiss("characters beyond Latin-1 replaced by ?", re.sub(r"[^\x00-\xff]", "?", right))
     yield NearMiss("characters beyond ASCII left out", re.sub(r"[^\x00-\x7f]", "", right))
     yield NearMiss("another character beyond ASCII", re.sub(r"[^\x00-\x7f]", "\u00ea", right))
     yield NearMiss("characters cut to 8 bits", "".join(chr(ord(c) & 0xFF) for c in right))

@@ -298,7 +298,7 @@ def damaged_data_applied_in_part() -> None:
     wrap(Coreapp, "restore", restore)
 
 
-@mutant("RESTORE-6")
+@mutant("RESTORE-6", also={"ROBUST-1": "a restore of what is no backup is one of the odd requests"})
 def malformed_data_stops_the_app() -> None:
     """Data that is no backup by its form ends the process."""
 
