@@ -15,8 +15,8 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.episodes import new_machine
 from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
+from pytest_wa_settings.conformance.migration import new_machine
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.tokens import bad_tokens, odd_headers
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable

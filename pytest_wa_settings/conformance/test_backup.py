@@ -27,7 +27,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES
 from pytest_wa_settings.conformance.draws import for_all, how_many
-from pytest_wa_settings.conformance.episodes import existing_app, make_user, new_machine
+from pytest_wa_settings.conformance.episodes import existing_app
 from pytest_wa_settings.conformance.fields import FIELDS, Leaf, canary, needle
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
@@ -41,6 +41,7 @@ from pytest_wa_settings.conformance.judgements import (
     stale,
     unchanged,
 )
+from pytest_wa_settings.conformance.migration import make_user, new_machine
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.providers import PATH, drop_provider, make_provider
 from pytest_wa_settings.conformance.refusals import Refusals, lost_registration, read_unchanged

@@ -10,7 +10,6 @@ import pytest
 
 from pytest_wa_settings.conformance.arrange import a_password, another_setup, rng_of, take_backup
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES, not_objects
-from pytest_wa_settings.conformance.episodes import once
 from pytest_wa_settings.conformance.judgements import (
     callers_mistake,
     enveloped,
@@ -18,6 +17,7 @@ from pytest_wa_settings.conformance.judgements import (
     refused,
     settle,
 )
+from pytest_wa_settings.conformance.once import once
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import NO_TOKEN, Answer

@@ -25,7 +25,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.episodes import MulticonnectApp, multiconnect_app, once
+from pytest_wa_settings.conformance.episodes import MulticonnectApp, multiconnect_app
 from pytest_wa_settings.conformance.fields import PROFILE, Leaf
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
@@ -37,6 +37,7 @@ from pytest_wa_settings.conformance.judgements import (
     restored,
     settle,
 )
+from pytest_wa_settings.conformance.once import once
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Need, NotBack, Setup, Testbed, Unavailable

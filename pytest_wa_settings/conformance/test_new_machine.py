@@ -19,8 +19,8 @@ from pytest_wa_settings.conformance.arrange import (
     take_backup,
     wait_until,
 )
-from pytest_wa_settings.conformance.episodes import new_machine
 from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves, restored, settle
+from pytest_wa_settings.conformance.migration import new_machine
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested

@@ -27,7 +27,7 @@ from pytest_wa_settings.conformance.arrange import (
     until_shown,
 )
 from pytest_wa_settings.conformance.draws import for_all, how_many
-from pytest_wa_settings.conformance.episodes import ExistingApp, NewMachine, existing_app, new_machine
+from pytest_wa_settings.conformance.episodes import ExistingApp, existing_app
 from pytest_wa_settings.conformance.fields import PROFILE, Leaf, edge_values, values
 from pytest_wa_settings.conformance.judgements import (
     agree,
@@ -39,6 +39,7 @@ from pytest_wa_settings.conformance.judgements import (
     stale,
     whole,
 )
+from pytest_wa_settings.conformance.migration import NewMachine, new_machine
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, GivenUp, Need, Unavailable

@@ -22,12 +22,11 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.episodes import (
     ExistingApp,
     MulticonnectApp,
-    NewMachine,
     existing_app,
     multiconnect_app,
-    new_machine,
 )
 from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.migration import NewMachine, new_machine
 from pytest_wa_settings.conformance.phones import Phones, Seen, gives_new_code, new_codes
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
@@ -116,9 +115,10 @@ def test_each_restore_of_one_backup_gives_a_new_code_and_a_notice(wa_case: Case,
             come_back(client)
             phones.look_after(restores=1, too_many=False)
             sent = f"one backup restored {times} (version {client.version})"
-            _judge_notices(phones, answer, sent)
             for phones.before in earlier:
                 settle(new_codes(phones, answer, sent))
+            phones.before = earlier[-1]
+            _judge_notices(phones, answer, sent)
 
 
 @pytest.mark.wa_clause("CODE-2", uses_up="new machine")

@@ -19,7 +19,7 @@ from pytest_wa_settings.conformance.arrange import (
     version_numbers,
 )
 from pytest_wa_settings.conformance.damage import damages
-from pytest_wa_settings.conformance.episodes import existing_app, new_machine
+from pytest_wa_settings.conformance.episodes import existing_app
 from pytest_wa_settings.conformance.fields import Leaf
 from pytest_wa_settings.conformance.judgements import (
     agree,
@@ -32,6 +32,7 @@ from pytest_wa_settings.conformance.judgements import (
     sealed,
     settle,
 )
+from pytest_wa_settings.conformance.migration import new_machine
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable

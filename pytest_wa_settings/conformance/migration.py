@@ -1,0 +1,176 @@
+"""A restore on a new machine, made once a testbed and judged by several clauses.
+
+It arranges and records, and judges nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from pytest_wa_settings.conformance.arrange import (
+    ALL,
+    OF_A_NEWER_VERSION,
+    Backup,
+    a_password,
+    change_values,
+    machine_for,
+    need_not_take,
+    plant_other_values,
+    restore_accepted,
+    retired,
+    take_backup,
+)
+from pytest_wa_settings.conformance.fields import Leaf
+from pytest_wa_settings.conformance.judgements import changed_leaves
+from pytest_wa_settings.conformance.once import once
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.conformance.serving import A_BACKUP, A_CHANGE, not_served, once_more, takes_a_change
+from pytest_wa_settings.conformance.snapshots import Snapshot, read
+from pytest_wa_settings.conformance.traffic import SERVED, Traffic
+from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Unavailable
+from pytest_wa_settings.verdicts import Case, NotTested
+from pytest_wa_settings.wire import NO_TOKEN, Answer
+
+
+@dataclass
+class NewMachine:
+    """A restore on a running client without registration.
+
+    Attributes:
+        earlier: the old machine's reading before anything was planted.
+        stayed_up: whether it went on answering (then it must serve without a restart).
+        back: why it did not begin to serve; None if it did.
+        no_fault: whether that is the surroundings' doing.
+        restarted: the reading after a start by hand, where it had not begun to serve by itself.
+        served: the reading before one more start, after a backup and all else that it was asked for.
+        again: the reading after that start.
+        retired: settings that its version, which is another one, does not have.
+        late: what it gave or did only after that start, and the old machine at once.
+        never: what it did not give after that start either.
+        copy: a backup of the restored state; open_to_all: what one without a token gives.
+        user_login: what logging in as the old machine's user gives on the new one.
+        user_token: what the old machine's user token gives there.
+    """
+
+    old: Client
+    new: Client
+    earlier: Snapshot
+    backup: Backup
+    number: str | None
+    answer: Answer
+    phones: Phones | None
+    traffic: Traffic | None
+    back: str | None = None
+    no_fault: bool = False
+    restarted: Snapshot | None = None
+    after: Snapshot | None = None
+    served: Snapshot | None = None
+    again: Snapshot | None = None
+    stayed_up: bool | None = None
+    retired: frozenset[Leaf] = frozenset()
+    late: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    copy: Answer | None = None
+    open_to_all: Answer | None = None
+    user_login: Answer | None = None
+    user_token: Answer | None = None
+    remarks: list[str] = field(default_factory=list)
+
+
+def new_machine(case: Case) -> NewMachine:
+    """The record of a restore on a new machine; made once."""
+    return once(case, "new machine", lambda: _new_machine(case))
+
+
+def _new_machine(case: Case) -> NewMachine:
+    rng = random.Random(f"{case.seed} new machine")
+    with ExitStack() as leases:
+        old = leases.enter_context(case.testbed.lease(Need(exclusive=True)))
+        need = Need("unregistered", exclusive=True, consumes=True)
+        new = leases.enter_context(case.testbed.lease(machine_for(case.testbed, old, need)))
+        if not new.may_restore:
+            raise Unavailable(
+                "the suite may not restore on the new machine", "add may_restore = true to its entry"
+            )
+        phones = Phones.of(case, old)
+        user = make_user(old, rng)
+        earlier = plant_other_values(old, rng, *ALL)
+        at = plant_other_values(old, rng, *ALL, now=earlier)
+        traffic = Traffic.of(case, old, rng)
+        if traffic:
+            traffic.before_the_backup()
+            at = read(old)
+        backup = take_backup(old, a_password(rng), at=at)
+        if traffic:
+            traffic.after_the_backup()
+        if phones:
+            phones.look_before()
+        if new.may_change:
+            change_values(new, rng, "application")  # what it has by itself must not outlive the restore
+        answer = restore_accepted(new, backup, "RESTORE-9")
+        record = NewMachine(old, new, earlier, backup, at.number, answer, phones, traffic)
+        record.stayed_up = not new.is_down()
+        try:
+            new.come_back(expect_registered=True)
+        except NotBack as error:
+            if need_not_take(new, backup):
+                raise NotTested(OF_A_NEWER_VERSION) from None
+            record.back = f"{error.problem}; {error.remedy}"
+            record.no_fault = isinstance(error, StartFailed) or (new.is_down() and not new.can_restart)
+            record.restarted = once_more(new)
+            return record
+        record.after = read(new)
+        if new.version != old.version:
+            record.retired = retired(new, at, record.after)
+        if phones:
+            phones.look_after(restores=int(gives_new_code(new.version) is not False), too_many=False)
+        looked = time.monotonic()
+        served = list(traffic.on_the_new_machine(new).items()) if traffic else []
+        if phones:  # before the backup, which has no business with codes
+            phones.look_later(since=looked)
+        record.copy = new.backup(backup.password)
+        record.open_to_all = new.backup(backup.password, token=NO_TOKEN)
+        served.append((A_BACKUP, record.copy.ok))
+        if changed_leaves(at.values, earlier.values):
+            served.append((A_CHANGE, takes_a_change(new)))
+        if user:
+            name, password, token = user
+            record.user_login = new.driver.login(name, password, remember=False)
+            record.user_token = new.driver.logout(token) if token else None
+        missing = [what for what, given in served if not given]
+        missing = not_served(new, traffic, backup.password, missing)  # in vain twice: it had time
+        record.served = read(new)
+        record.again = once_more(new)
+        if traffic:
+            traffic.after_a_start(new)
+        if record.again and record.again.serving:
+            still = not_served(new, traffic, backup.password, missing)
+            record.late = tuple(what for what in missing if what not in still)
+            # messages and callbacks may be lost between the machines of a user's testbed
+            record.never = tuple(what for what in still if new.managed or what not in SERVED)
+        if traffic:
+            traffic.look_later()
+        if phones:
+            phones.after = phones.look()  # a start makes no new code, and nobody is told of one
+        return record
+
+
+def make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
+    """A user on this client alone, with a password and a token; None where the suite cannot make one."""
+    name, password = f"wa{rng.getrandbits(32):08x}", a_password(rng)
+    if not client.may_change or not client.driver.create_user(name, password).ok:
+        return None
+    login = client.driver.login(name, password, remember=False)
+    return name, password, login_token(login)
+
+
+def login_token(answer: Answer) -> str | None:
+    """The token of a login answer."""
+    body = answer.body
+    users = body.get("users") if isinstance(body, dict) else None
+    first = users[0] if isinstance(users, list) and users else None
+    token = first.get("token") if isinstance(first, dict) else None
+    return token if answer.ok and isinstance(token, str) else None

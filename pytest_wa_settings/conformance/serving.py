@@ -1,0 +1,48 @@
+"""What a client that serves gives, beside answers about its health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_wa_settings.conformance.arrange import changeable, plant, wait_until
+from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
+from pytest_wa_settings.conformance.traffic import SERVED, Traffic
+from pytest_wa_settings.testbed import Client, NotBack
+
+A_BACKUP, A_CHANGE = "a backup", "a change of a setting"
+_SERVED_WITHIN = 3.0
+"""Seconds that a machine that is connected may go on refusing one of them."""
+
+
+def once_more(client: Client) -> Snapshot | None:
+    """The reading after one more start; None where the testbed cannot start it, or it does not answer."""
+    if not client.can_restart:
+        return None
+    try:
+        client.restart()
+    except NotBack:
+        return None if client.probe().status is None else read(client)
+    return read(client)
+
+
+def takes_a_change(client: Client) -> bool:
+    """Whether it takes a setting, to which the value is given that it has; so, too, where it shows none."""
+    if not client.may_change:
+        return True
+    now = shown(client, "application")
+    fields = changeable(now, "application")
+    return not fields or bool(plant(client, {fields[0].leaf: now.values[fields[0].leaf]}))
+
+
+def not_served(client: Client, traffic: Traffic | None, password: str, asked: Sequence[str]) -> list[str]:
+    """Of what a client is asked for: what it does not give now."""
+    left = []
+    for what in asked:
+        if traffic and what in SERVED:
+            given = traffic.serves(client, what)
+        elif what == A_CHANGE:
+            given = wait_until(lambda: takes_a_change(client), _SERVED_WITHIN, 0.2)
+        else:
+            given = wait_until(lambda: client.backup(password).ok, _SERVED_WITHIN, 0.2)
+        left += [] if given else [what]
+    return left
