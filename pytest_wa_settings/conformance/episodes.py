@@ -7,6 +7,8 @@ clause that asks for it.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pytest_wa_settings.conformance.arrange import (
@@ -125,17 +127,23 @@ def _existing_app(case: Case) -> ExistingApp:
         if phones:
             phones.look_after(restores=int(gives_new_code(client.version) is not False), too_many=False)
         record.mute = bool(sends) and not any(_sends(case, client, rng) for _ in range(2))
-        record.copy = client.backup(password)
-        if record.after.serving:
-            changes = changed_leaves(at.values, before.values)
-            refused = not_served(client, None, password, (A_BACKUP, A_CHANGE) if changes else (A_BACKUP,))
-            record.refuses = tuple(not_served(client, None, password, refused))
+        with phones.leaving_out() if phones else nullcontext():
+            record.copy = client.backup(password)
+            if record.after.serving:
+                asked = [] if record.copy.ok else [A_BACKUP]
+                asked += [A_CHANGE] if changed_leaves(at.values, before.values) else []
+                record.refuses = tuple(_twice_not_served(client, password, asked))
         record.again = once_more(client)
         if phones:
             phones.look_later()
         if traffic and sent:
             record.copies = traffic.copies(sent.text)
         return record
+
+
+def _twice_not_served(client: Client, password: str, asked: Sequence[str]) -> list[str]:
+    """What a client does not give, and had time for."""
+    return not_served(client, None, password, not_served(client, None, password, asked))
 
 
 def _messages(case: Case, client: Client, rng: random.Random) -> Traffic | None:

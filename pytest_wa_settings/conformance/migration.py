@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 from pytest_wa_settings.conformance.arrange import (
@@ -131,7 +131,8 @@ def _new_machine(case: Case) -> NewMachine:
         served = list(traffic.on_the_new_machine(new).items()) if traffic else []
         if phones:  # before the backup, which has no business with codes
             phones.look_later(since=looked)
-        record.copy = new.backup(backup.password)
+        with phones.leaving_out() if phones else nullcontext():
+            record.copy = new.backup(backup.password)
         record.open_to_all = new.backup(backup.password, token=NO_TOKEN)
         served.append((A_BACKUP, record.copy.ok))
         if changed_leaves(at.values, earlier.values):

@@ -179,7 +179,7 @@ def many_shards_do_not_restore() -> None:
     _refuse(lambda coreapp, setup: setup.shards >= 16)
 
 
-@mutant("SHARD-1")
+@mutant("SHARD-1", also={"RESTORE-11": "an existing app of several shards comes back without it, too"})
 def multiconnect_comes_back_unregistered() -> None:
     """A backup of several shards restores, and the registration is gone."""
 
