@@ -7,7 +7,6 @@ clause that asks for it.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -130,20 +129,17 @@ def _existing_app(case: Case) -> ExistingApp:
         with phones.leaving_out() if phones else nullcontext():
             record.copy = client.backup(password)
             if record.after.serving:
-                asked = [] if record.copy.ok else [A_BACKUP]
-                asked += [A_CHANGE] if changed_leaves(at.values, before.values) else []
-                record.refuses = tuple(_twice_not_served(client, password, asked))
+                changed = changed_leaves(at.values, before.values)
+                asked = [*([] if record.copy.ok else [A_BACKUP]), *([A_CHANGE] if changed else [])]
+                for _ in range(2):  # it had time
+                    asked = not_served(client, None, password, changed, asked)
+                record.refuses = tuple(asked)
         record.again = once_more(client)
         if phones:
             phones.look_later()
         if traffic and sent:
             record.copies = traffic.copies(sent.text)
         return record
-
-
-def _twice_not_served(client: Client, password: str, asked: Sequence[str]) -> list[str]:
-    """What a client does not give, and had time for."""
-    return not_served(client, None, password, not_served(client, None, password, asked))
 
 
 def _messages(case: Case, client: Client, rng: random.Random) -> Traffic | None:

@@ -135,20 +135,21 @@ def _new_machine(case: Case) -> NewMachine:
             record.copy = new.backup(backup.password)
         record.open_to_all = new.backup(backup.password, token=NO_TOKEN)
         served.append((A_BACKUP, record.copy.ok))
-        if changed_leaves(at.values, earlier.values):
-            served.append((A_CHANGE, takes_a_change(new)))
+        changed = changed_leaves(at.values, earlier.values)
+        if changed:
+            served.append((A_CHANGE, takes_a_change(new, changed)))
         if user:
             name, password, token = user
             record.user_login = new.driver.login(name, password, remember=False)
             record.user_token = new.driver.logout(token) if token else None
         missing = [what for what, given in served if not given]
-        missing = not_served(new, traffic, backup.password, missing)  # in vain twice: it had time
+        missing = not_served(new, traffic, backup.password, changed, missing)  # in vain twice: it had time
         record.served = read(new)
         record.again = once_more(new)
         if traffic:
             traffic.after_a_start(new)
         if record.again and record.again.serving:
-            still = not_served(new, traffic, backup.password, missing)
+            still = not_served(new, traffic, backup.password, changed, missing)
             record.late = tuple(what for what in missing if what not in still)
             # messages and callbacks may be lost between the machines of a user's testbed
             record.never = tuple(what for what in still if new.managed or what not in SERVED)

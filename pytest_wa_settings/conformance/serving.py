@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_wa_settings.conformance.arrange import changeable, plant, wait_until
+from pytest_wa_settings.conformance.fields import Leaf
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
 from pytest_wa_settings.testbed import Client, NotBack
@@ -25,23 +26,28 @@ def once_more(client: Client) -> Snapshot | None:
     return read(client)
 
 
-def takes_a_change(client: Client) -> bool:
-    """Whether it takes a setting, to which the value is given that it has; so, too, where it shows none."""
+def takes_a_change(client: Client, changed: Sequence[Leaf]) -> bool:
+    """Whether it takes one of the settings that were `changed` before, each with the value that it has now.
+
+    So, too, where it shows none of them, or must not be changed.
+    """
     if not client.may_change:
         return True
     now = shown(client, "application")
-    fields = changeable(now, "application")
-    return not fields or bool(plant(client, {fields[0].leaf: now.values[fields[0].leaf]}))
+    wanted = {one.leaf: now.values[one.leaf] for one in changeable(now, "application") if one.leaf in changed}
+    return not wanted or bool(plant(client, wanted))
 
 
-def not_served(client: Client, traffic: Traffic | None, password: str, asked: Sequence[str]) -> list[str]:
-    """Of what a client is asked for: what it does not give now."""
+def not_served(
+    client: Client, traffic: Traffic | None, password: str, changed: Sequence[Leaf], asked: Sequence[str]
+) -> list[str]:
+    """Of what a client is asked for: what it does not give now; `changed` settings it took before."""
     left = []
     for what in asked:
         if traffic and what in SERVED:
             given = traffic.serves(client, what)
         elif what == A_CHANGE:
-            given = wait_until(lambda: takes_a_change(client), _SERVED_WITHIN, 0.2)
+            given = wait_until(lambda: takes_a_change(client, changed), _SERVED_WITHIN, 0.2)
         else:
             given = wait_until(lambda: client.backup(password).ok, _SERVED_WITHIN, 0.2)
         left += [] if given else [what]

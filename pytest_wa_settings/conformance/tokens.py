@@ -33,7 +33,7 @@ def odd_headers(rng: random.Random) -> Iterator[tuple[str, dict[str, str]]]:
     """Headers that hold no bearer token; what refuses them may be the HTTP layer, with another status."""
     made_up = f"{rng.getrandbits(128):032x}"
     yield "an empty token", {"Authorization": "Bearer"}
-    yield "made-up credentials of another scheme", {"Authorization": f"Basic {_basic(f'admin:{made_up}')}"}
+    yield "made-up credentials of another scheme", {"Authorization": f"Basic {_basic(f'nobody:{made_up}')}"}
     yield "a made-up token without a scheme", {"Authorization": made_up}
 
 

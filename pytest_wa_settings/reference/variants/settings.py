@@ -170,6 +170,18 @@ def a_setting_that_never_changes() -> None:
     wrap(ApplicationSettings, "change", change)
 
 
+@variant()
+def a_setting_that_is_read_only() -> None:
+    """The setting callback_persist is shown, and a change with it among others is refused whole."""
+
+    def change(clean: Any, settings: ApplicationSettings, members: dict[str, Any], *given: Any) -> Any:
+        if "callback_persist" in members:
+            raise invalid("callback_persist", "cannot be changed")
+        return clean(settings, members, *given)
+
+    wrap(ApplicationSettings, "change", change)
+
+
 _AT_A_START = ("callback_persist", "db_garbagecollector_enable", "webhooks.max_concurrent_requests")
 
 
