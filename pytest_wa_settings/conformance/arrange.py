@@ -257,13 +257,19 @@ def _read_of(leaf: Leaf, *readings: Snapshot) -> list[object]:
 def _has_come(leaf: Leaf, planted: object, before: Snapshot, after: Snapshot) -> bool:
     """Whether a field reads as planted now, and did not before."""
     old, new = _read_of(leaf, before, after)
-    return same_value(leaf, planted, new) and not same_value(leaf, old, new)
+    return _reads_as(leaf, planted, new) and not same_value(leaf, old, new)
+
+
+def _reads_as(leaf: Leaf, planted: object, new: object) -> bool:
+    """Whether a field reads as planted; a number may read as a text of digits (api 5.1)."""
+    as_text = isinstance(new, str) and isinstance(planted, int) and not isinstance(planted, bool)
+    return same_value(leaf, str(planted) if as_text else planted, new)
 
 
 def _is_late(leaf: Leaf, planted: object, before: Snapshot, after: Snapshot) -> bool:
     """Whether a field reads as before, where another value was planted; none and an empty text are one."""
     old, new = _read_of(leaf, before, after)
-    if same_value(leaf, planted, new) or (says_nothing(leaf, planted) and says_nothing(leaf, new)):
+    if _reads_as(leaf, planted, new) or (says_nothing(leaf, planted) and says_nothing(leaf, new)):
         return False
     return same_value(leaf, old, new)
 

@@ -113,7 +113,8 @@ def another_value(one: Field, current: object, rng: random.Random) -> object:
         value += value == current
         return str(value) if isinstance(current, str) else value
     if one.kind == "choice":
-        return rng.choice([choice for choice in one.choices if choice != current])
+        chosen = rng.choice([choice for choice in one.choices if str(choice) != str(current)])
+        return str(chosen) if isinstance(current, str) else chosen
     if one.kind == "subset":
         subsets = [list(one.choices[:2]), list(one.choices[1:4]), list(one.choices[3:])]
         return rng.choice([subset for subset in subsets if not same_set(subset, current)])

@@ -218,6 +218,11 @@ def _differing(wanted: Mapping[Leaf, object], found: Mapping[Leaf, object]) -> L
     return next((leaf for leaf in wanted if not agree([leaf], wanted, found)), None)
 
 
+def told_by(after: Snapshot, wanted: Mapping[Leaf, object]) -> dict[Leaf, object]:
+    """Of `wanted` what a reading tells of; another machine may show more of its settings at once."""
+    return {leaf: value for leaf, value in wanted.items() if leaf not in after.untold}
+
+
 def restored(
     clause: str,
     wanted: Mapping[Leaf, object],
@@ -228,6 +233,7 @@ def restored(
     example: str | None = None,
 ) -> Finding | None:
     """What read back at the backup reads back the same after its restore: RESTORE-2 and RESTORE-4."""
+    wanted = told_by(after, wanted)
     told = differences(wanted, after.values)
     if not told:
         return None

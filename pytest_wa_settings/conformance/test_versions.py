@@ -31,6 +31,7 @@ from pytest_wa_settings.conformance.judgements import (
     restored,
     sealed,
     settle,
+    told_by,
 )
 from pytest_wa_settings.conformance.migration import new_machine
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
@@ -187,7 +188,7 @@ def _judge_versions(
 ) -> None:
     """A field that any restore loses is RESTORE-2's; what only the newer version loses is judged here."""
     wanted = {leaf: value for leaf, value in planted.items() if leaf not in lost}
-    told = differences(wanted, after.values)
+    told = differences(told_by(after, wanted), after.values)
     if told:
         settle(Finding("RESTORE-12", sent, "the older client's settings", "; ".join(told[:4]), (answer,)))
 

@@ -158,6 +158,14 @@ def test_an_empty_text_that_comes_back_as_another_is_found() -> None:
     assert judgements.restored("RESTORE-4", empty.of("business"), other, where="here")
 
 
+def test_a_field_of_which_the_other_machine_tells_nothing_is_not_judged() -> None:
+    wanted = changed(application__heartbeat_interval=9).of("application")
+    leaf = "application:heartbeat_interval"
+    assert judgements.restored("RESTORE-2", {leaf: wanted[leaf]}, Snapshot({}), where="here")
+    after = Snapshot({leaf: 5}, untold={leaf})
+    assert judgements.restored("RESTORE-2", {leaf: wanted[leaf]}, after, where="here") is None
+
+
 def test_an_empty_list_of_media_is_not_the_same_as_none() -> None:
     empty = changed(application__media=[]).of("application")
     assert judgements.restored("RESTORE-2", empty, Snapshot({}), where="here")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_wa_settings.conformance.arrange import until_shown
+from pytest_wa_settings.conformance.fields import BY_LEAF, another_value
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import look, read, shown
 from pytest_wa_settings.testbed.life import Habits
@@ -157,6 +159,22 @@ def test_a_change_that_is_shown_in_another_form_is_not_waited_for(client: Any) -
     client.bodies[APPLICATION] = beat(10)
     until_shown(client, {"application:heartbeat_interval": 9}, before)
     assert client.asked == [APPLICATION]
+
+
+def test_a_number_that_is_shown_as_a_text_of_digits_is_not_waited_for(client: Any) -> None:
+    client.bodies[APPLICATION] = {"settings": {"application": {"heartbeat_interval": "9"}}}
+    before = shown(client, "application")
+    client.forget()
+    until_shown(client, {"application:heartbeat_interval": 9}, before)
+    assert client.asked == [APPLICATION]
+    assert not client.habits.unshown
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_another_value_of_a_number_that_is_shown_as_text_is_another_text(seed: int) -> None:
+    one = BY_LEAF["application:webhooks.max_concurrent_requests"]
+    assert another_value(one, "12", random.Random(seed)) in {"6", "18", "24"}
+    assert another_value(one, 12, random.Random(seed)) in {6, 18, 24}
 
 
 def test_a_change_that_is_never_shown_is_waited_for_once(
