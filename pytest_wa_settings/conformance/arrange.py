@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import string
 import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from pytest_wa_settings.api.resources import BY_NAME, PHOTO
 from pytest_wa_settings.conformance.fields import (
     BY_LEAF,
     FIELDS,
+    PHOTO_DIGEST,
     Field,
     Leaf,
     another_value,
@@ -21,25 +24,16 @@ from pytest_wa_settings.conformance.fields import (
     longest_value,
     says_nothing,
 )
-from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves, same_value
+from pytest_wa_settings.conformance.judgements import came, same_value
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read, shown
-from pytest_wa_settings.testbed import Client, Need, NotBack, Setup, Testbed, Unavailable
+from pytest_wa_settings.testbed import Client, Need, Setup, Testbed, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
 _SHOWN_WITHIN = 2.0
 """Seconds that a client may take to show a change that it took, before the latency is added."""
-_MOST_READINGS = 5
-"""Readings of a client that goes on changing."""
 _PICTURE_BYTES, _COLOURS = 7_000, 5
 """Length that a photo stays under, and colours tried for it: a few compress a fifth worse than most."""
-_RESTORES_FOR_THE_REST = 17
-"""Restores that a declared client keeps for what cannot be judged without them."""
-
-
-OF_A_NEWER_VERSION = (
-    "an older client need not take a newer version's backup: add an unregistered client of the same version"
-)
 
 
 @dataclass(frozen=True)
@@ -78,30 +72,6 @@ def take_backup(client: Client, password: str, *, at: Snapshot | None = None) ->
     if not answer.ok or not answer.data:
         raise NotTested(f"there is no backup to go on with ({came(answer)}): see BACKUP-1")
     return Backup(password, answer.data, before, answer, client.version)
-
-
-def version_numbers(version: str | None) -> tuple[int, ...] | None:
-    """`v2.31.4` as numbers; None where the version is unknown or no row of numbers."""
-    parts = (version or "").strip().lower().removeprefix("v").split("-")[0].split(".")
-    return tuple(int(part) for part in parts) if parts and all(part.isdigit() for part in parts) else None
-
-
-def need_not_take(client: Client, backup: Backup) -> bool:
-    """Whether the backup is of a newer version than the client: what it does with one is left open."""
-    theirs, own = version_numbers(backup.version), version_numbers(client.version)
-    return theirs is not None and own is not None and theirs > own
-
-
-def machine_for(testbed: Testbed, source: Client, need: Need) -> Need:
-    """The need for a new machine that must take this client's backups: of its version or a newer one."""
-    own = version_numbers(source.version)
-    if testbed.managed or own is None:
-        return need
-    for version in testbed.versions:  # oldest first
-        fitting = replace(need, version=version)
-        if (version_numbers(version) or ()) >= own and testbed.why_not(fitting) is None:
-            return fitting
-    return need
 
 
 def multiconnect_setups(testbed: Testbed) -> list[Setup]:
@@ -179,12 +149,24 @@ def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> boo
         for name in parents:
             place = place.setdefault(name, {})  # type: ignore[assignment]
         place[last] = value
-    method, path = {
-        "application": ("PATCH", "/v1/settings/application"),
-        "about": ("PATCH", "/v1/settings/profile/about"),
-        "business": ("POST", "/v1/settings/business/profile"),
-    }[resource]
-    return client.ask(method, path, json=body).ok
+    named = BY_NAME[resource]
+
+    def is_there() -> bool | None:
+        now = shown(client, resource).found
+        shows = [leaf for leaf in leaves if leaf in now]
+        return all(_reads_as(leaf, leaves[leaf], now[leaf]) for leaf in shows) if shows else None
+
+    return client.change(lambda: client.ask(named.method, named.path, json=body), is_there).made
+
+
+def give_photo(client: Client, content: bytes) -> bool:
+    """Whether the client took a photo (PNG)."""
+
+    def is_there() -> bool | None:
+        now = shown(client, PHOTO.name).found
+        return now.get(PHOTO_DIGEST) == hashlib.sha256(content).hexdigest() if now else None
+
+    return client.change(lambda: client.calls.set_photo(content, "image/png"), is_there).made
 
 
 def plant_other_values(
@@ -220,11 +202,10 @@ def change_values(
     if (
         "photo" in resources
         and (client.managed or client.touched)
-        and "photo:digest" not in client.refused_leaves
+        and PHOTO_DIGEST not in client.refused_leaves
+        and not give_photo(client, picture(rng))
     ):
-        answer = client.driver.set_photo(picture(rng), "image/png")
-        if not answer.ok:
-            client.refused_leaves.add("photo:digest")
+        client.refused_leaves.add(PHOTO_DIGEST)
     planted = {leaf: {**wanted, **offered}[leaf] for leaf in (*taken, *taken_too)}
     return until_shown(client, planted, now)
 
@@ -347,81 +328,17 @@ def backup_between_changes(client: Client, rng: random.Random, password: str) ->
 
     Where the client must not be changed, it is a backup of the state that it has.
     """
+    return changed_since(client, rng, password)[0]
+
+
+def changed_since(client: Client, rng: random.Random, password: str) -> tuple[Backup, Snapshot]:
+    """As backup_between_changes, with the reading after the changes that followed the backup."""
     if not client.may_change:
-        return take_backup(client, password)
+        backup = take_backup(client, password)
+        return backup, backup.at
     at = plant_other_values(client, rng, *ALL)
     backup = take_backup(client, password, at=at)
-    change_values(client, rng, *ALL, now=at)
-    return backup
-
-
-def can_spare_restores(client: Client) -> bool:
-    """Whether restores are left for what only widens a clause."""
-    return client.managed or client.testbed.restores_left >= _RESTORES_FOR_THE_REST
-
-
-def restore_accepted(client: Client, backup: Backup, see: str) -> Answer:
-    """A restore that a conforming client accepts; an answer lost with the connection counts as accepted.
-
-    Raises:
-        NotTested: it was refused, which the clause `see` judges.
-    """
-    answer = client.restore(backup.password, backup.data, fresh=True)
-    if answer.answered and not answer.ok:
-        if need_not_take(client, backup):
-            raise NotTested(OF_A_NEWER_VERSION)
-        raise NotTested(f"the restore was refused ({came(answer)}): see {see}")
-    return answer
-
-
-def refused_by_both(source: Client, backup: Backup, here: str) -> str:
-    """The control after a refusal on another machine: RESTORE-8 where its own client refuses it, too."""
-    answer = source.restore(backup.password, backup.data, fresh=True)
-    return "RESTORE-8" if answer.answered and not answer.ok else here
-
-
-def come_back(client: Client, *, registered: bool = True, see: str = "RESTORE-11") -> None:
-    """Makes the client serve again after a restore.
-
-    Raises:
-        NotTested: it did not come back, which the clause `see` judges.
-    """
-    try:
-        client.come_back(expect_registered=registered)
-    except NotBack as error:
-        raise NotTested(f"{error.problem}: see {see}") from None
-
-
-def read_settled(client: Client) -> Snapshot:
-    """Comes back, and reads until two readings agree: a restore may still be carried out during the first."""
-    come_back(client)
-    before = read(client)
-    for _ in range(_MOST_READINGS):
-        after = read(client)
-        if after.serving and after.values == before.values:
-            return after
-        come_back(client)
-        before = after
-    return before
-
-
-def not_an_earlier_state(at: Snapshot, after: Snapshot, *earlier: Snapshot) -> None:
-    """What came back as a whole from before the backup's last change is BACKUP-9's.
-
-    Raises:
-        NotTested: it is such a state.
-    """
-    for one in earlier:
-        changed = changed_leaves(at.values, one.values)
-        if changed and agree(changed, one.values, after.values):
-            raise NotTested("the state of an earlier moment came back: see BACKUP-9")
-
-
-def restore_and_read(client: Client, backup: Backup, *, see: str = "RESTORE-8") -> tuple[Answer, Snapshot]:
-    """Restores, comes back and reads."""
-    answer = restore_accepted(client, backup, see)
-    come_back(client)
-    return answer, read(client)
+    return backup, change_values(client, rng, *ALL, now=at)
 
 
 def wait_until(condition: Callable[[], bool], limit: float, pause: float = 0.02) -> bool:

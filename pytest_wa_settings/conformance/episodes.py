@@ -14,19 +14,18 @@ from pytest_wa_settings.conformance.arrange import (
     ALL,
     Backup,
     a_password,
-    can_spare_restores,
     changeable,
     on_multiconnect,
     plant,
     plant_other_values,
-    restore_accepted,
     take_backup,
     until_shown,
 )
-from pytest_wa_settings.conformance.fields import another_value
-from pytest_wa_settings.conformance.judgements import changed_leaves
+from pytest_wa_settings.conformance.fields import Leaf, another_value
+from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves
 from pytest_wa_settings.conformance.once import once
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.conformance.restores import attempt_restore, can_spare_restores, restore_accepted
 from pytest_wa_settings.conformance.serving import A_BACKUP, A_CHANGE, not_served, once_more
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.conformance.traffic import Traffic
@@ -77,6 +76,19 @@ class ExistingApp:
     copies: int | None = None
     again: Snapshot | None = None
 
+    @property
+    def changed(self) -> list[Leaf]:
+        """The application settings that differed just before the restore: they show what it did."""
+        return changed_leaves(self.backup.at.values, self.before.values)
+
+    @property
+    def is_made(self) -> bool | None:
+        """Whether the state afterwards shows that the restore was carried out; None where nothing tells."""
+        after = self.after
+        if after is None or not self.changed:
+            return None
+        return any(agree([leaf], self.backup.at.values, after.values) for leaf in self.changed)
+
 
 def existing_app(case: Case) -> ExistingApp:
     """The record of a restore on an existing app; made once."""
@@ -92,7 +104,7 @@ def _existing_app(case: Case) -> ExistingApp:
             raise Unavailable("nothing starts this client again", "add --wa-restart-command")
         phones = Phones.of(case, client)
         password = a_password(rng)
-        sent_before = _sends(case, client, rng)
+        sent_before = _sends(case, client)
         earlier = plant_other_values(client, rng, *ALL)  # else a default might be taken for it
         take_backup(client, password, at=earlier)
         middle = plant_other_values(client, rng, *ALL, now=earlier)
@@ -100,19 +112,19 @@ def _existing_app(case: Case) -> ExistingApp:
         kept = read(client)
         if not kept.serving and client.wait_serving():
             kept = read(client)
-        traffic = _messages(case, client, rng)
+        traffic = _messages(case, client)
         sent = traffic.send(client) if traffic else None
         at = _change_nested(client, rng, kept)
         backup = take_backup(client, password, at=at)
         before = plant_other_values(client, rng, *ALL, now=at)
-        sends, silenced = _sends(case, client, rng), False
+        sends, silenced = _sends(case, client), False
         if sends is False and client.can_restart:
-            silenced = bool(sent_before) and not _sends(case, client, rng)
+            silenced = bool(sent_before) and not _sends(case, client)
             # an earlier test's restore may be what keeps it from sending
-            sends = once_more(client) is not None and _sends(case, client, rng)
+            sends = once_more(client) is not None and _sends(case, client)
         if phones:
             phones.look_before()
-        answer = restore_accepted(client, backup, "RESTORE-8")
+        answer = restore_accepted(client, backup, "RESTORE-8", before=before)
         record = ExistingApp(client, earlier, second, kept, backup, before, answer, phones)
         record.silenced = silenced and bool(sends)
         _watch_the_stop(client, record)
@@ -123,9 +135,10 @@ def _existing_app(case: Case) -> ExistingApp:
             record.no_fault = isinstance(error, StartFailed) or not client.can_restart
             return record
         record.after = read(client)
+        _not_refused(record, record.after)
         if phones:
             phones.look_after(restores=int(gives_new_code(client.version) is not False), too_many=False)
-        record.mute = bool(sends) and not any(_sends(case, client, rng) for _ in range(2))
+        record.mute = bool(sends) and not any(_sends(case, client) for _ in range(2))
         with phones.leaving_out() if phones else nullcontext():
             record.copy = client.backup(password)
             if record.after.serving:
@@ -142,15 +155,27 @@ def _existing_app(case: Case) -> ExistingApp:
         return record
 
 
-def _messages(case: Case, client: Client, rng: random.Random) -> Traffic | None:
+def _not_refused(record: ExistingApp, after: Snapshot) -> None:
+    """An error to a restore, and the state from before it: that was a refusal, whatever stopped meanwhile.
+
+    Raises:
+        NotTested: it was one.
+    """
+    leaves = changed_leaves(record.backup.at.values, record.before.values)
+    error = record.answer.answered and not record.answer.ok
+    if error and leaves and agree(leaves, record.before.values, after.values):
+        raise NotTested(f"the restore was refused ({came(record.answer)}): see RESTORE-8")
+
+
+def _messages(case: Case, client: Client) -> Traffic | None:
     """Traffic by which a message can be seen to arrive; None where nobody can see that."""
-    traffic = Traffic.of(case, client, rng)
+    traffic = Traffic.of(case, client)
     return traffic if traffic is not None and traffic.consumer is not None else None
 
 
-def _sends(case: Case, client: Client, rng: random.Random) -> bool | None:
+def _sends(case: Case, client: Client) -> bool | None:
     """Whether a message that the client is given arrives at a contact; None where nobody can see that."""
-    traffic = _messages(case, client, rng)
+    traffic = _messages(case, client)
     return None if traffic is None else traffic.send(client) is not None
 
 
@@ -166,11 +191,11 @@ def _watch_the_stop(client: Client, record: ExistingApp) -> None:
     """Sees the app down where nothing brings it back, and asks the stopped app for a backup."""
     if client.restart_policy != "no":
         if client.is_down():
-            record.while_down = client.driver.backup(record.backup.password)
+            record.while_down = client.backup_at_once(record.backup.password)
         return
     record.went_down = client.wait_down(client.testbed.ready_timeout)
     if record.went_down:
-        record.while_down = client.driver.backup(record.backup.password)
+        record.while_down = client.backup_at_once(record.backup.password)
 
 
 @dataclass
@@ -181,7 +206,7 @@ class MulticonnectApp:
         sent: what was done, in words.
         earlier: the reading at a first backup, under the same password.
         backup: the one that was restored; its `at` is the reading that must come back.
-        before: the reading just before the restore.
+        before: the reading just before the restore. refused: it was refused.
         stopped: whether it was seen down; None where something brings it back by itself.
         while_down: what backup answered then.
         back: why it did not come back; None if it did, or where the restore was refused.
@@ -194,6 +219,7 @@ class MulticonnectApp:
     backup: Backup
     before: Snapshot
     answer: Answer
+    refused: bool
     phones: Phones | None
     stopped: bool | None = None
     while_down: Answer | None = None
@@ -221,14 +247,14 @@ def _multiconnect_app(case: Case) -> MulticonnectApp:
         before = plant_other_values(client, rng, "application", now=at)
         if phones:
             phones.look_before()
-        answer = client.restore(backup.password, backup.data, fresh=True)
+        attempt = attempt_restore(client, backup, before=before)
         sent = f"restore on an existing app of {client.setup[0]} shards"
-        record = MulticonnectApp(sent, earlier, backup, before, answer, phones)
-        if answer.answered and not answer.ok:
+        record = MulticonnectApp(sent, earlier, backup, before, attempt.answer, attempt.refused, phones)
+        if attempt.refused:
             return record
         if client.restart_policy == "no":
             record.stopped = client.wait_down(case.testbed.ready_timeout)
-            record.while_down = client.driver.backup(backup.password) if record.stopped else None
+            record.while_down = client.backup_at_once(backup.password) if record.stopped else None
         try:
             client.come_back(expect_registered=True)
         except NotBack as error:

@@ -81,6 +81,8 @@ FIELDS: tuple[Field, ...] = (
 )
 BY_LEAF = {one.leaf: one for one in FIELDS}
 PROFILE = ("about", "business", "photo")
+PHOTO_DIGEST = "photo:digest"
+"""The leaf of what stands for the photo: a digest of its bytes."""
 
 
 def canary(rng: random.Random, length: int = 16) -> str:

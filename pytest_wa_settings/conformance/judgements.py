@@ -1,4 +1,8 @@
-"""Pure judgements: answers and snapshots in, a finding or none out; the wording of findings lives here."""
+"""Pure judgements: answers and snapshots in, a finding or its evidence out; findings are worded here.
+
+Evidence says on what a pass rests, or what was missing for it: nothing that was read, no field that could
+have read otherwise, no answer.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,11 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
+from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.conformance.decoding import readable_in
-from pytest_wa_settings.conformance.fields import BY_LEAF, Leaf, same_set, says_nothing
+from pytest_wa_settings.conformance.fields import BY_LEAF, PHOTO_DIGEST, Leaf, same_set, says_nothing
 from pytest_wa_settings.conformance.snapshots import Snapshot
-from pytest_wa_settings.verdicts import Finding, FindingError
+from pytest_wa_settings.verdicts import Evidence, Finding, FindingError, Judgement
 from pytest_wa_settings.wire import MISSING, Answer
 
 _MOST_DIFFERENCES = 6
@@ -17,12 +22,22 @@ _PLAIN_NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
 _LONG_TEXT = 12
 """Characters (clause BACKUP-4)."""
+PASSWORD = "the password"
+"""What the backup's own password is called among what must not be readable."""
 
 
-def settle(finding: Finding | None) -> None:
-    """Raises the finding, if there is one."""
-    if finding is not None:
-        raise FindingError(finding)
+NOTHING_READABLE = "no setting or profile field of this client can be read, so no change of it would show"
+NOTHING_DIFFERED = (
+    "no field was seen to differ before the restore, so it cannot be seen to come back: the client must show "
+    "a setting that it lets the suite change"
+)
+
+
+def raise_if_found(judgement: Judgement) -> Evidence:
+    """Raises a finding; else returns the evidence, which is not entered."""
+    if isinstance(judgement, Finding):
+        raise FindingError(judgement)
+    return judgement
 
 
 def came(answer: Answer) -> str:
@@ -63,11 +78,11 @@ def describe(value: object) -> str:
     return "an object"
 
 
-def accepted_backup(answer: Answer, sent: str) -> Finding | None:
+def accepted_backup(answer: Answer, sent: str) -> Judgement:
     """BACKUP-1: 200 and `settings.data`, a non-empty string."""
     expected = 'HTTP 200 with {"settings": {"data": <non-empty string>}}'
     if answer.status == 200 and answer.data and answer.data.strip():
-        return None
+        return Evidence("BACKUP-1", "a backup")
     observed = came(answer)
     if answer.ok and isinstance(answer.body, dict):
         settings = answer.body.get("settings", MISSING)
@@ -81,14 +96,22 @@ def accepted_backup(answer: Answer, sent: str) -> Finding | None:
     return Finding("BACKUP-1", sent, expected, observed, (answer,))
 
 
-def refused(clause: str, sent: str, answer: Answer, *, example: str | None = None) -> Finding | None:
-    """A refusal is any answer outside 2xx, whatever its body says."""
+def refused(clause: str, sent: str, answer: Answer, *, example: str | None = None) -> Judgement:
+    """A refusal is any answer of the client's outside 2xx, whatever its body says."""
     if not answer.ok:
-        return None
+        lost = None if answer.answered else f"no answer of the client came to {sent} ({came(answer)})"
+        return Evidence(clause, "refused", missing=lost)
     return Finding(clause, sent, "a refusal (any status outside 2xx)", came(answer), (answer,), example)
 
 
-def died(clause: str, sent: str, answer: Answer) -> Finding | None:
+def refused_while_down(sent: str, answer: Answer) -> Judgement:
+    """BACKUP-3: a client that is not running gives no backup; where it runs no more, no answer is one."""
+    if answer.ok:
+        return refused("BACKUP-3", sent, answer)
+    return Evidence("BACKUP-3", "refused while not running", control="it was seen not to run")
+
+
+def died(clause: str, sent: str, answer: Answer) -> Finding:
     """A call that must be refused must leave a client that still serves."""
     observed = f"{came(answer)}; the client no longer serves"
     return Finding(clause, sent, "a refusal, and a client that still serves", observed, (answer,))
@@ -100,22 +123,24 @@ def taken_up_late(clause: str, sent: str, fields: int, after: Snapshot) -> Findi
     return Finding(clause, sent, "the client is unchanged", observed, after.answers)
 
 
-def lost(clause: str, refusals: int, answers: tuple[Answer, ...]) -> Finding | None:
+def lost(clause: str, refusals: int, answers: tuple[Answer, ...]) -> Finding:
     """A backup taken before refused calls must still restore after them (a newer one does)."""
     sent = f"{refusals} calls that were refused, then a backup taken before them"
     observed = f"it is refused ({came(answers[0])}), while a backup taken afterwards restores"
     return Finding(clause, sent, "the earlier backup still restores", observed, answers)
 
 
-def unauthorized(clause: str, sent: str, answer: Answer) -> Finding | None:
+def unauthorized(clause: str, sent: str, answer: Answer) -> Judgement:
     """401, and no backup data in the answer: ACCESS-1 and ACCESS-3."""
+    if not answer.answered:
+        return refused(clause, sent, answer)
     if answer.status != 401:
         return Finding(clause, sent, "HTTP 401", came(answer), (answer,))
     if answer.data:
         return Finding(
             clause, sent, "HTTP 401 that holds no backup data", "HTTP 401 with `settings.data`", (answer,)
         )
-    return None
+    return Evidence(clause, "refused with 401")
 
 
 def same_value(leaf: Leaf, one: object, other: object) -> bool:
@@ -159,6 +184,11 @@ def changed_leaves(wanted: Mapping[Leaf, object], earlier: Mapping[Leaf, object]
     ]
 
 
+def differing_leaves(wanted: Mapping[Leaf, object], before: Mapping[Leaf, object]) -> list[Leaf]:
+    """The fields of `wanted` that were read before, and read otherwise: they show that something came back."""
+    return [leaf for leaf in wanted if leaf in before and not agree([leaf], wanted, before)]
+
+
 def _is_telling(leaf: Leaf) -> bool:
     return leaf in BY_LEAF and BY_LEAF[leaf].kind in ("int", "text", "url", "urls", "email")
 
@@ -193,7 +223,7 @@ def _listed(told: list[str]) -> str:
 
 def unchanged(
     clause: str, sent: str, before: Snapshot, after: Snapshot, answers: tuple[Answer, ...] = ()
-) -> Finding | None:
+) -> Judgement:
     """Every field that could be read, the health and the registration are as before, and it still serves."""
     told = [] if after.serving or not before.serving else ["it no longer serves"]
     if (
@@ -208,7 +238,10 @@ def unchanged(
     gone = after.unread.keys() - before.unread.keys()
     told += [f"{name} can no longer be read ({after.unread[name]})" for name in sorted(gone)]
     if not told:
-        return None
+        # a restore would register a client that is not registered, so that this would show it
+        fields = (*before.values, *(["registration"] if before.registered is False else []))
+        missing = None if fields else NOTHING_READABLE
+        return Evidence(clause, "unchanged", len(after.answers), fields, missing=missing)
     expected = "the client is unchanged: settings, profile, health and registration as before"
     reading = after.reading_of(_differing(before.values, after.values)) or after.answers[-1:]
     return Finding(clause, sent, expected, _listed(told), (*answers, *reading))
@@ -228,15 +261,22 @@ def restored(
     wanted: Mapping[Leaf, object],
     after: Snapshot,
     *,
+    before: Mapping[Leaf, object],
     where: str,
     answers: tuple[Answer, ...] = (),
     example: str | None = None,
-) -> Finding | None:
-    """What read back at the backup reads back the same after its restore: RESTORE-2 and RESTORE-4."""
+) -> Judgement:
+    """What read back at the backup reads back the same after its restore: RESTORE-2 and RESTORE-4.
+
+    `before` is what was read just before the restore, of the machine that it was made on: without a field
+    that read otherwise then, nothing shows that it came back.
+    """
     wanted = told_by(after, wanted)
     told = differences(wanted, after.values)
     if not told:
-        return None
+        fields = differing_leaves(wanted, before)
+        missing = None if fields else NOTHING_DIFFERED
+        return Evidence(clause, "restored", len(after.answers), tuple(fields), missing=missing)
     expected = f"every field reads back {where} as it did at the backup"
     sent = "settings, backup, other settings, restore, start again, read"
     reading = after.reading_of(_differing(wanted, after.values))
@@ -244,13 +284,34 @@ def restored(
     return Finding(clause, sent, expected, _listed(told), (*answers, *others, *reading), example)
 
 
-def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]) -> Finding | None:
+def is_state(after: Snapshot, state: Snapshot) -> bool:
+    """Whether a reading shows just this state, by all fields that both show."""
+    common = [leaf for leaf in state.of("application", "about", "business") if leaf in after.values]
+    return bool(common) and agree(common, state.values, after.values)
+
+
+def current(
+    at: Mapping[Leaf, object], earlier: Mapping[Leaf, object], after: Mapping[Leaf, object]
+) -> Evidence:
+    """BACKUP-9, where no earlier state came back: the fields that show the state of the backup's own call."""
+    fields = tuple(leaf for leaf in changed_leaves(at, earlier) if agree([leaf], at, after))
+    missing = None if fields else "no application setting that was changed before the backup came back"
+    return Evidence("BACKUP-9", "the state at the call", fields=fields, missing=missing)
+
+
+def nothing_sent_again(sent: str, copies: int | None, answer: Answer) -> Judgement | None:
+    """BACKUP-7: a contact has a message from before the backup once; not judged where nobody saw it arrive."""
+    if not copies:
+        return None
+    if copies == 1:
+        control = "the message had arrived before the backup"
+        return Evidence("BACKUP-7", "no message sent again", control=control)
+    observed = f"the contact has the message sent before the backup {copies} times"
+    return Finding("BACKUP-7", sent, "it has it once", observed, (answer,))
+
+
+def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]) -> Judgement:
     """One of the states, whole: the fields in which they differ all read as in one of them."""
-    if len(states) == 1:
-        state = states[0][1]
-        common = [leaf for leaf in state.of("application", "about", "business") if leaf in after.values]
-        same = bool(common) and agree(common, state.values, after.values)
-        return None if same else Finding(clause, sent, states[0][0], "another state", after.answers)
     leaves = [
         leaf
         for leaf in states[0][1].of("application", "about", "business")
@@ -258,9 +319,10 @@ def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]
         and not all(agree([leaf], states[0][1].values, other.values) for _, other in states[1:])
     ]
     if not leaves:
-        return None
+        missing = "no field that could be changed tells the states apart"
+        return Evidence(clause, "one state, whole", missing=missing)
     if any(agree(leaves, state.values, after.values) for _, state in states):
-        return None
+        return Evidence(clause, "one state, whole", len(after.answers), tuple(leaves))
     counts = ", ".join(
         f"{sum(agree([leaf], state.values, after.values) for leaf in leaves)} of {len(leaves)} fields"
         f" as in {name}"
@@ -270,25 +332,47 @@ def whole(clause: str, sent: str, after: Snapshot, *states: tuple[str, Snapshot]
     return Finding(clause, sent, expected, counts, after.answers)
 
 
-def restore_answer(answer: Answer, *, strict: bool) -> tuple[Finding | None, str | None]:
-    """RESTORE-1: 200 with `null` or `{}`; a body of nothing but `meta` passes with a remark."""
-    sent = "a restore that was accepted"
+def restore_answer(answer: Answer, *, strict: bool, made: bool | None) -> tuple[Judgement, str | None]:
+    """RESTORE-1: 200 with `null` or `{}`; a body of nothing but `meta` passes with a remark.
+
+    `made`: whether the state afterwards shows that the restore was carried out; only then it was successful.
+    """
+    sent = "a restore that was carried out"
     expected = "HTTP 200 with null or {}"
-    if answer.status != 200:
-        return Finding("RESTORE-1", sent, expected, came(answer), (answer,)), None
+    evidence = Evidence(
+        "RESTORE-1",
+        "the answer to a restore that was carried out",
+        control="the restored state was read afterwards",
+        missing=None if made else "nothing that can be read shows that the restore was carried out",
+    )
     body = answer.body
-    if body is None or body == {}:
-        return None, None
-    if isinstance(body, dict) and set(body) == {"meta"} and not strict:
-        return None, "the restore's body is {\"meta\": …}, as the reference's sample shows it, not null or {}"
+    if answer.status == 200 and (body is None or body == {}):
+        return evidence, None
+    if answer.status == 200 and isinstance(body, dict) and set(body) == {"meta"} and not strict:
+        remark = "the restore's body is {\"meta\": …}, as the reference's sample shows it, not null or {}"
+        return evidence, remark
     return Finding("RESTORE-1", sent, expected, came(answer), (answer,)), None
 
 
-def sealed(data: str, needles: dict[str, str], answers: tuple[Answer, ...]) -> Finding | None:
-    """BACKUP-4: nothing planted can be read out of `data`."""
+def made_again(clause: str, at: Snapshot, before: Snapshot, after: Snapshot) -> Evidence:
+    """What shows that a restore was carried out: settings that differed just before it, as in the backup now."""
+    differing = changed_leaves(at.values, before.values)
+    fields = tuple(leaf for leaf in differing if agree([leaf], at.values, after.values))
+    missing = None if fields else NOTHING_DIFFERED
+    if differing and not fields:
+        missing = "no setting of the backup is there after the restore: see RESTORE-2"
+    return Evidence(clause, "the restored state", len(after.answers), fields, missing=missing)
+
+
+def sealed(data: str, needles: dict[str, str], answers: tuple[Answer, ...]) -> Judgement:
+    """BACKUP-4: nothing planted can be read out of `data`; the password alone is no evidence of that."""
     how = readable_in(data, needles)
     if how is None:
-        return None
+        held = tuple(name for name in needles if name != PASSWORD)
+        missing = (
+            "no text and no number that the backup must hold is known: nothing of the client can be read"
+        )
+        return Evidence("BACKUP-4", "sealed", fields=held, missing=None if held else missing)
     sent = "a backup of a client whose settings hold " + ", ".join(sorted(needles))
     return Finding(
         "BACKUP-4", sent, "nothing of it can be read out of `data` without the password", how, answers
@@ -302,12 +386,12 @@ def planted_texts(at: Snapshot, earlier: Snapshot) -> dict[str, str]:
         for leaf, value in at.values.items()
         if isinstance(value, str)
         and len(value) >= _LONG_TEXT
-        and leaf != "photo:digest"
+        and leaf != PHOTO_DIGEST
         and earlier.values.get(leaf) != value
     }
 
 
-def enveloped(answer: Answer, sent: str) -> Finding | None:
+def enveloped(answer: Answer, sent: str) -> Judgement:
     """ERROR-1: a refusal carries `errors[]` with an integer `code` and a `title`."""
     told = ""
     body = answer.body
@@ -321,7 +405,7 @@ def enveloped(answer: Answer, sent: str) -> Finding | None:
             elif not isinstance(one.get("title"), str) or not one["title"]:
                 told = "an error without a `title`"
     if not told:
-        return None
+        return Evidence("ERROR-1", "the error envelope")
     expected = "the error envelope: `errors[]` with integer `code` and `title`"
     return Finding("ERROR-1", sent, expected, f"{came(answer)}: {told}", (answer,))
 
@@ -332,38 +416,41 @@ def _integer(value: object) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
-def callers_mistake(answer: Answer, sent: str) -> Finding | None:
+def callers_mistake(answer: Answer, sent: str) -> Judgement:
     """ERROR-2: a refusal for the caller's mistake is a 4xx."""
-    if answer.status is None or answer.ok or 400 <= answer.status < 500:
-        return None
+    if not answer.answered or answer.ok or 400 <= (answer.status or 0) < 500:
+        return Evidence("ERROR-2", "a refusal with 4xx")
     return Finding("ERROR-2", sent, "a 4xx: the mistake is the caller's", came(answer), (answer,))
 
 
-def fitting_code(answer: Answer, sent: str, wanted: tuple[int, ...]) -> Finding | None:
-    """ERROR-3: the code fits the cause; judged only where the answer names a code at all."""
-    if answer.ok or not answer.codes or set(answer.codes) & set(wanted):
+def fitting_code(answer: Answer, sent: str, wanted: tuple[int, ...]) -> Judgement | None:
+    """ERROR-3: the code fits the cause; not judged where the answer names no code at all."""
+    if answer.ok or not answer.codes:
         return None
+    if set(answer.codes) & set(wanted):
+        return Evidence("ERROR-3", "a fitting code")
     expected = "error code " + " or ".join(map(str, wanted))
     return Finding("ERROR-3", sent, expected, came(answer), (answer,))
 
 
-def robust(answer: Answer, sent: str, *, limit: float, example: str | None = None) -> Finding | None:
+def robust(answer: Answer, sent: str, *, limit: float, example: str | None = None) -> Judgement:
     """ROBUST-1: no 5xx but 503, and an answer in time; a connection closed on a huge body is a refusal."""
-    if answer.status is not None and (answer.status < 500 or answer.status == 503):
-        return None
-    if answer.status is None and not (answer.failure or "").startswith("timed out"):
-        return None
+    evidence = Evidence("ROBUST-1", "an answer below 500 in time")
+    if answer.answered and ((answer.status or 0) < 500 or not_now(answer) is not None):
+        return evidence
+    if not answer.answered and answer.failure_kind != "timeout":
+        return evidence
     expected = f"an answer below 500 within {limit:.0f} s"
     return Finding("ROBUST-1", sent, expected, came(answer), (answer,), example)
 
 
-def not_echoed(answer: Answer, sent: str, needles: dict[str, str]) -> Finding | None:
-    """ROBUST-4: an error shows neither the password nor a setting."""
-    if answer.ok or not answer.content:
+def not_echoed(answer: Answer, sent: str, needles: dict[str, str]) -> Judgement | None:
+    """ROBUST-4: an error shows neither the password nor a setting; not judged where there is no error."""
+    if answer.ok or not answer.answered:
         return None
     text = answer.content.decode("utf-8", "replace")
     how = readable_in(text, needles)
     if how is None:
-        return None
+        return Evidence("ROBUST-4", "nothing echoed in an error")
     observed = how.replace("`data`", "the error")
     return Finding("ROBUST-4", sent, "an error that shows neither password nor settings", observed, (answer,))

@@ -6,27 +6,29 @@ It arranges and records, and judges nothing.
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 from pytest_wa_settings.conformance.arrange import (
     ALL,
-    OF_A_NEWER_VERSION,
     Backup,
     a_password,
-    change_values,
-    machine_for,
-    need_not_take,
     plant_other_values,
-    restore_accepted,
     retired,
     take_backup,
 )
 from pytest_wa_settings.conformance.fields import Leaf
-from pytest_wa_settings.conformance.judgements import changed_leaves
+from pytest_wa_settings.conformance.judgements import agree, changed_leaves
 from pytest_wa_settings.conformance.once import once
-from pytest_wa_settings.conformance.phones import Phones, gives_new_code
+from pytest_wa_settings.conformance.phones import Phones, gives_new_code, views_differ
+from pytest_wa_settings.conformance.restores import (
+    OF_A_NEWER_VERSION,
+    machine_for,
+    need_not_take,
+    restore_accepted,
+)
 from pytest_wa_settings.conformance.serving import A_BACKUP, A_CHANGE, not_served, once_more, takes_a_change
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.conformance.traffic import SERVED, Traffic
@@ -40,7 +42,8 @@ class NewMachine:
     """A restore on a running client without registration.
 
     Attributes:
-        earlier: the old machine's reading before anything was planted.
+        earlier: the old machine's reading before the last changes.
+        blank: the new machine's reading before the restore.
         stayed_up: whether it went on answering (then it must serve without a restart).
         back: why it did not begin to serve; None if it did.
         no_fault: whether that is the surroundings' doing.
@@ -51,6 +54,7 @@ class NewMachine:
         late: what it gave or did only after that start, and the old machine at once.
         never: what it did not give after that start either.
         copy: a backup of the restored state; open_to_all: what one without a token gives.
+        views_differ: why what contacts see cannot be judged: the machines' views do not show one network.
         user_login: what logging in as the old machine's user gives on the new one.
         user_token: what the old machine's user token gives there.
     """
@@ -58,6 +62,7 @@ class NewMachine:
     old: Client
     new: Client
     earlier: Snapshot
+    blank: Snapshot
     backup: Backup
     number: str | None
     answer: Answer
@@ -75,9 +80,30 @@ class NewMachine:
     never: tuple[str, ...] = ()
     copy: Answer | None = None
     open_to_all: Answer | None = None
+    views_differ: str | None = None
     user_login: Answer | None = None
     user_token: Answer | None = None
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def before(self) -> dict[Leaf, object]:
+        """What was read just before the restore; of what the blank machine does not show, before the changes.
+
+        A value that the suite drew for the old machine cannot be there by itself.
+        """
+        return {**self.earlier.values, **self.blank.values}
+
+    @property
+    def is_made(self) -> bool | None:
+        """Whether the state afterwards shows that the restore was carried out; None where nothing tells."""
+        if self.after is None:
+            return None
+        if self.blank.registered is False and self.after.registered:
+            return True
+        changed = changed_leaves(self.backup.at.values, self.before)
+        if not changed:
+            return None
+        return any(agree([leaf], self.backup.at.values, self.after.values) for leaf in changed)
 
 
 def new_machine(case: Case) -> NewMachine:
@@ -99,7 +125,7 @@ def _new_machine(case: Case) -> NewMachine:
         user = make_user(old, rng)
         earlier = plant_other_values(old, rng, *ALL)
         at = plant_other_values(old, rng, *ALL, now=earlier)
-        traffic = Traffic.of(case, old, rng)
+        traffic = Traffic.of(case, old)
         if traffic:
             traffic.before_the_backup()
             at = read(old)
@@ -108,10 +134,10 @@ def _new_machine(case: Case) -> NewMachine:
             traffic.after_the_backup()
         if phones:
             phones.look_before()
-        if new.may_change:
-            change_values(new, rng, "application")  # what it has by itself must not outlive the restore
-        answer = restore_accepted(new, backup, "RESTORE-9")
-        record = NewMachine(old, new, earlier, backup, at.number, answer, phones, traffic)
+        # what it has by itself must not outlive the restore
+        blank = plant_other_values(new, rng, "application") if new.may_change else read(new)
+        answer = restore_accepted(new, backup, "RESTORE-9", before=blank)
+        record = NewMachine(old, new, earlier, blank, backup, at.number, answer, phones, traffic)
         record.stayed_up = not new.is_down()
         try:
             new.come_back(expect_registered=True)
@@ -128,7 +154,9 @@ def _new_machine(case: Case) -> NewMachine:
         if phones:
             phones.look_after(restores=int(gives_new_code(new.version) is not False), too_many=False)
         looked = time.monotonic()
-        served = list(traffic.on_the_new_machine(new).items()) if traffic else []
+        view = case.testbed.consumer_for(new)
+        record.views_differ = views_differ(phones, view)
+        served = list(traffic.on_the_new_machine(new, view).items()) if traffic else []
         if phones:  # before the backup, which has no business with codes
             phones.look_later(since=looked)
         with phones.leaving_out() if phones else nullcontext():
@@ -138,10 +166,10 @@ def _new_machine(case: Case) -> NewMachine:
         changed = changed_leaves(at.values, earlier.values)
         if changed:
             served.append((A_CHANGE, takes_a_change(new, changed)))
-        if user:
+        if user is not None:
             name, password, token = user
-            record.user_login = new.driver.login(name, password, remember=False)
-            record.user_token = new.driver.logout(token) if token else None
+            record.user_login = new.login(name, password)
+            record.user_token = new.log_out(token).answer
         missing = [what for what, given in served if not given]
         missing = not_served(new, traffic, backup.password, changed, missing)  # in vain twice: it had time
         record.served = read(new)
@@ -160,19 +188,10 @@ def _new_machine(case: Case) -> NewMachine:
         return record
 
 
-def make_user(client: Client, rng: random.Random) -> tuple[str, str, str | None] | None:
+def make_user(client: Client, rng: random.Random) -> tuple[str, str, str] | None:
     """A user on this client alone, with a password and a token; None where the suite cannot make one."""
-    name, password = f"wa{rng.getrandbits(32):08x}", a_password(rng)
-    if not client.may_change or not client.driver.create_user(name, password).ok:
+    name, password = f"wa{secrets.token_hex(4)}", a_password(rng)  # no earlier run made one of this name
+    if not client.may_change or not client.make_user(name, password).made:
         return None
-    login = client.driver.login(name, password, remember=False)
-    return name, password, login_token(login)
-
-
-def login_token(answer: Answer) -> str | None:
-    """The token of a login answer."""
-    body = answer.body
-    users = body.get("users") if isinstance(body, dict) else None
-    first = users[0] if isinstance(users, list) and users else None
-    token = first.get("token") if isinstance(first, dict) else None
-    return token if answer.ok and isinstance(token, str) else None
+    login = client.login(name, password)
+    return (name, password, login.token) if login.ok and login.token else None

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.conformance.arrange import version_numbers, wait_until
-from pytest_wa_settings.verdicts import Finding
+from pytest_wa_settings.api.versions import version_numbers
+from pytest_wa_settings.conformance.arrange import wait_until
+from pytest_wa_settings.verdicts import Evidence, Finding, Judgement
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer
@@ -77,8 +78,8 @@ class Phones:
         strangers = [contact for contact, seen in self.before.items() if not seen.code]
         if strangers and self.client.may_change:
             for contact in strangers:
-                self.client.driver.contacts([f"+{contact}"])
-                self.client.driver.send_text(contact, "wa-settings: a test of security notifications")
+                self.client.calls.contacts([f"+{contact}"])
+                self.client.calls.send_text(contact, "wa-settings: a test of security notifications")
             wait_until(self._all_know, self.limit)
 
     def _all_know(self) -> bool:
@@ -133,7 +134,21 @@ class Phones:
         return bool(_digits(business)) and (self.business is None or _digits(business) == self.business)
 
 
-def new_codes(phones: Phones, answer: Answer, sent: str) -> Finding | None:
+def views_differ(phones: Phones | None, view: Consumer | None) -> str | None:
+    """Why the new machine's business cannot be judged by what its contacts see; None where it can.
+
+    Two clients may be declared with views that look at two networks: then one of them does not show this
+    business, or shows other codes of it.
+    """
+    if phones is None or view is None or view is phones.consumer:
+        return None
+    other = replace(phones, consumer=view).look()
+    if all(other[contact].code == seen.code for contact, seen in phones.look().items()):
+        return None
+    return "the consumer views of the two machines do not agree on this business: they look at two networks"
+
+
+def new_codes(phones: Phones, answer: Answer, sent: str) -> Judgement:
     """Every contact sees a code, and another one than before the restore: CODE-1."""
     same = sum(phones.after[contact].code == seen.code for contact, seen in phones.before.items())
     if same:
@@ -143,7 +158,9 @@ def new_codes(phones: Phones, answer: Answer, sent: str) -> Finding | None:
     if missing:
         observed = f"{missing} of {len(phones.after)} contacts see no code at all"
         return Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,))
-    return None
+    control = f"{len(phones.before)} contacts saw a code before"
+    lacking = None if phones.before else "no contact is known whose code could be looked at"
+    return Evidence("CODE-1", "new codes", len(phones.before), control=control, missing=lacking)
 
 
 def _digits(text: str | None) -> str:

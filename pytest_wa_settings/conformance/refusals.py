@@ -6,13 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from pytest_wa_settings.api.health import registered_by
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
-    can_spare_restores,
-    come_back,
     plant_other_values,
-    restore_accepted,
     rng_of,
     take_backup,
 )
@@ -23,19 +21,26 @@ from pytest_wa_settings.conformance.judgements import (
     died,
     lost,
     refused,
-    settle,
     taken_up_late,
     unchanged,
 )
-from pytest_wa_settings.conformance.snapshots import Snapshot, gateway_statuses, look, read
+from pytest_wa_settings.conformance.restores import (
+    attempt_restore,
+    can_spare_restores,
+    come_back,
+    restore_accepted,
+)
+from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, FindingError, NotTested
 from pytest_wa_settings.wire import Answer
 
 IN_A_ROW = 10
 """Calls of a long row after which the client is read."""
 _UNCHANGED_WITHIN = 3.0
 """Seconds that a client may take to be as before: health may say `connecting` meanwhile."""
+_MOST_TRIES = 3
+"""How often a call is sent that a gateway answers in the client's place."""
 _FAST = 0.05
 """Seconds that a reading takes at most, on a client that is read after every call."""
 
@@ -48,8 +53,8 @@ def read_unchanged(
     answers: tuple[Answer, ...],
     *,
     quick: bool = False,
-) -> Snapshot:
-    """Reads until the client is as before, for a few seconds at most; returns that reading.
+) -> tuple[Snapshot, Evidence]:
+    """Reads until the client is as before, for a few seconds at most; that reading, and what it rests on.
 
     A `quick` one begins with a look at the settings alone, a sixth of all that can be read.
 
@@ -59,19 +64,19 @@ def read_unchanged(
     deadline = time.monotonic() + _UNCHANGED_WITHIN + 20 * client.testbed.latency
     after = look(client, before, "application") if quick else read(client)
     while True:
-        finding = unchanged(clause, sent, before, after, answers)
-        if finding is None:
-            return after
+        judgement = unchanged(clause, sent, before, after, answers)
+        if isinstance(judgement, Evidence):
+            return after, judgement
         if time.monotonic() > deadline:
-            settle(finding)
+            raise FindingError(judgement)
         time.sleep(0.1)
         after = read(client)
 
 
 def lost_registration(case: Case, clause: str, sent: str, client: Client, *, backups: int) -> Finding | None:
     """A client that says it is unregistered now, where another is not after so many backups and a start."""
-    health = client.driver.health()
-    if not case.testbed.managed or "unregistered" not in gateway_statuses(health):
+    health = client.calls.health()
+    if not case.testbed.managed or registered_by(health) is not False:
         return None
     with case.testbed.lease(Need(exclusive=True)) as control:
         for _ in range(backups):
@@ -101,7 +106,9 @@ class Refusals:
             self._before = read(client)  # the first one may have held a login and a handshake
         self._each = self._before.seconds < _FAST
         self._unanswered = 0
+        self._answered = 0
         self._count = 0
+        self._evidence: Evidence | None = None
         self._last: deque[Answer] = deque(maxlen=2)
         self._unread = self._unread_whole = 0
         self.seconds = 0.0
@@ -112,16 +119,20 @@ class Refusals:
         """One call that must be refused; the client is looked at after every so many of them.
 
         Raises:
-            FindingError: it was accepted (then the client is made to serve again), or it changed the client.
+            FindingError: it was accepted, or it changed the client. The client is then made to serve again, and
+                what comes next is judged by a new reading of it.
         """
         start = time.monotonic()
         answer = call()
         if not answer.answered:
             answer = self._again(sent, call, answer)
-        finding = refused(self._clause, sent, answer, example=example)
-        if finding is not None:
-            self._recover()
-            settle(finding)
+        judgement = refused(self._clause, sent, answer, example=example)
+        if isinstance(judgement, Finding):
+            self._start_over()
+            raise FindingError(judgement)
+        if judgement.missing is None:
+            self._answered += 1
+            self._case.judge(judgement)
         self._count += 1
         self._last.append(answer)
         self._unread += 1
@@ -132,15 +143,28 @@ class Refusals:
         self.seconds = time.monotonic() - start
         return answer
 
-    def finish(self, backup: Backup | None = None) -> bool:
+    def finish(self, backup: Backup | None = None, *, widens: bool = False) -> bool:
         """The reading at the end, and that `backup`, taken before the refusals, still restores.
 
+        Args:
+            widens: where no evidence is to be had, the clause is left to the other tests of it.
+
         Returns:
-            Whether it was restored.
+            Whether the backup was restored.
+
+        Raises:
+            NotTested: no field could have changed, or no call was answered.
         """
         self._check_unread()
-        if backup is None:
-            return False
+        restored = backup is not None and self._restores_still(backup)
+        if self._count and not self._answered and not widens:
+            raise NotTested(f"the client answered none of {self._count} calls", "no evidence")
+        if self._evidence is not None and not (widens and self._evidence.missing):
+            self._case.judge(self._evidence)
+        return restored
+
+    def _restores_still(self, backup: Backup) -> bool:
+        """Judges that the backup still restores; whether that could be done."""
         if not self._client.can_restart:
             self._case.remark(
                 "that an earlier backup still restores was not checked: the client cannot be restarted"
@@ -171,9 +195,9 @@ class Refusals:
         sent = f"{self._count} calls that were refused, then one more start"
         for backup, leaves in taken_up:
             if leaves and agree(leaves, backup.at.values, after.values) and self._keeps_over_a_start(backup):
-                settle(taken_up_late(self._clause, sent, len(leaves), after))
+                raise FindingError(taken_up_late(self._clause, sent, len(leaves), after))
         try:
-            self._before = read_unchanged(self._clause, sent, self._client, self._before, ())
+            self._before, _ = read_unchanged(self._clause, sent, self._client, self._before, ())
         except FindingError:
             if self._keeps_over_a_start():
                 raise
@@ -182,7 +206,9 @@ class Refusals:
     def _judge_lost_registration(self) -> None:
         if self._registered:
             sent = f"{self._count} calls that were refused, then one more start"
-            settle(lost_registration(self._case, self._clause, sent, self._client, backups=1))
+            finding = lost_registration(self._case, self._clause, sent, self._client, backups=1)
+            if finding is not None:
+                raise FindingError(finding)
 
     def _keeps_over_a_start(self, backup: Backup | None = None) -> bool:
         """The control: whether a change outlives a start at all, which no clause demands.
@@ -196,29 +222,36 @@ class Refusals:
             return False
         after = read(self._client)
         if backup is None:
-            return unchanged(self._clause, "a start", changed, after) is None
+            return isinstance(unchanged(self._clause, "a start", changed, after), Evidence)
         leaves = changed_leaves(backup.at.values, changed.values)
         return not agree(leaves, backup.at.values, after.values)
 
     def _still_restores(self, backup: Backup) -> None:
-        answer = self._client.restore(backup.password, backup.data, fresh=True)
-        accepted = answer.ok or not answer.answered
-        if not accepted:
+        attempt = attempt_restore(self._client, backup, before=self._before)
+        if attempt.refused:
             fresh = take_backup(self._client, backup.password)
             control = restore_accepted(self._client, fresh, "RESTORE-8")
             come_back(self._client, registered=self._registered)
-            settle(lost(self._clause, self._count, (answer, control)))
+            raise FindingError(lost(self._clause, self._count, (attempt.answer, control)))
         come_back(self._client, registered=self._registered)
 
     def _again(self, sent: str, call: Callable[[], Answer], first: Answer) -> Answer:
-        """Asks once more where no answer came: a running client owes one (a 2xx would be a finding)."""
-        if not self._client.wait_serving(registered=None):
-            settle(died(self._clause, sent, first))
-        answer = call()
+        """Asks again where no answer came: a running client owes one (a 2xx would be a finding).
+
+        What was sent may have been carried out all the same, so the client is read before it is sent again.
+        """
+        answer = first
+        for _ in range(_MOST_TRIES if first.from_gateway else 1):
+            if not self._client.wait_serving(registered=None):
+                raise FindingError(died(self._clause, sent, answer))
+            self._check(sent, (answer,))
+            answer = call()
+            if answer.answered:
+                break
         if not answer.answered:
             self._unanswered += 1
             if self._unanswered == 1:
-                self._case.remark(f"{came(answer)} to {sent}: taken as a refusal")
+                self._case.remark(f"{came(answer)} to {sent}: taken as a refusal, and as no evidence of one")
         return answer
 
     def _check_unread(self) -> None:
@@ -229,12 +262,19 @@ class Refusals:
     def _check(self, sent: str, answers: tuple[Answer, ...], *, quick: bool = False) -> None:
         self._unread = 0
         try:
-            self._before = read_unchanged(
+            self._before, evidence = read_unchanged(
                 self._clause, sent, self._client, self._before, answers, quick=quick
             )
         except Exception:
-            self._recover()
+            self._start_over()
             raise
+        self._evidence = evidence if self._evidence is None else self._evidence.joined(evidence)
+
+    def _start_over(self) -> None:
+        """Makes the client serve again, and takes what it shows now for the state that must stay."""
+        self._recover()
+        self._before = read(self._client)
+        self._unread = self._unread_whole = 0
 
     def _recover(self) -> None:
         """Makes the client serve again, so that what comes next is not judged on a stopped client."""

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from pytest_wa_settings.conformance.fields import FIELDS, Leaf
+from pytest_wa_settings.api.health import UP, registered_by, says_nothing, statuses
+from pytest_wa_settings.api.resources import (
+    BY_NAME,
+    PHOTO,
+    PROVIDERS,
+    RESOURCES,
+    TEXTS,
+    Resource,
+    content,
+)
+from pytest_wa_settings.conformance.fields import FIELDS, PHOTO_DIGEST, Leaf
 from pytest_wa_settings.testbed import Client
 from pytest_wa_settings.wire import Answer
 
 Values = dict[Leaf, object]
 
-_TEXTS = ("application", "about", "business")
-"""What every client shows: a reason is kept where it cannot be read."""
+_TEXTS = tuple(resource.name for resource in TEXTS)
+"""What every client shows: a reason is noted where it cannot be read."""
 _LONG = 65_536
 _NO_SUCH_PATH = (404, 405, 501)
 
@@ -58,24 +68,30 @@ class Snapshot:
 
     def reading_of(self, leaf: Leaf | None) -> tuple[Answer, ...]:
         """The answer that shows a field, or would, as evidence; none where it was not asked for."""
-        path = _READERS[leaf.split(":")[0]][0] if leaf else None
+        path = BY_NAME[leaf.split(":")[0]].path if leaf else None
         return tuple(answer for answer in self.answers if answer.path == path)[:1]
 
 
 def read(client: Client) -> Snapshot:
     """A reading of all that is documented and that this client shows."""
     began = time.monotonic()
-    found = shown(client, *RESOURCES)
-    health = client.driver.health()
-    statuses = set(gateway_statuses(health))
+    found = shown(client, *(resource.name for resource in RESOURCES))
+    health = client.calls.health()
     return replace(
         found,
-        serving=health.ok and (not statuses or bool(statuses & {"connected", "connecting", "unregistered"})),
-        registered=None if not statuses else "unregistered" not in statuses,
+        serving=_is_serving(client, health, found),
+        registered=registered_by(health),
         number=client.number(),
         answers=(*found.answers, _light(health)),
         seconds=time.monotonic() - began,
     )
+
+
+def _is_serving(client: Client, health: Answer, found: Snapshot) -> bool:
+    """Whether health says that it works; where health says nothing, whether anything else answers."""
+    if says_nothing(health) or (client.habits.health_fails and health.answered):
+        return any(answer.answered for answer in found.answers)
+    return health.ok and bool(set(statuses(health)) & {*UP, "unregistered"})
 
 
 def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
@@ -87,12 +103,12 @@ def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
     for resource in resources:
         if resource in skipped:
             continue
-        path, reader = _READERS[resource]
+        path = BY_NAME[resource].path
         answer = client.ask("GET", path)
         answers.append(_light(answer))
-        seen = reader(answer) if answer.ok else None
-        if seen is not None:
-            values.update(seen)
+        read_values = _READERS[resource](answer) if answer.ok else None
+        if read_values is not None:
+            values.update(read_values)
             continue
         if resource in _TEXTS:
             unread[resource] = answer.failure or f"{path} answered {answer.status}"
@@ -112,41 +128,19 @@ def _light(answer: Answer) -> Answer:
     return replace(answer, content=b"") if len(answer.content) > _LONG else answer
 
 
-def gateway_statuses(health: Answer) -> Iterator[str]:
-    """Every `gateway_status` of a health answer, single or with an entry a node."""
-    content = _member(health.body, ("health",))
-    if not isinstance(content, dict):
-        return
-    nodes = [content] if "gateway_status" in content else list(content.values())
-    for node in nodes:
-        if isinstance(node, dict) and isinstance(node.get("gateway_status"), str):
-            yield node["gateway_status"]
-
-
-def _member(body: object, names: tuple[str, ...]) -> object:
-    """What stands under the names; some clients answer a business profile as a list of one."""
-    for name in names:
-        if isinstance(body, list) and len(body) == 1:
-            body = body[0]
-        if not isinstance(body, dict):
-            return None
-        body = body.get(name)
-    return body[0] if isinstance(body, list) and len(body) == 1 else body
-
-
-def _leaves(resource: str, members: tuple[str, ...], answer: Answer) -> Values | None:
-    content = _member(answer.body, members)
-    if content is None:
+def _leaves(resource: Resource, answer: Answer) -> Values | None:
+    found = content(resource, answer)
+    if found is None:
         return None
     values: Values = {}
     for one in FIELDS:
-        if one.resource != resource:
+        if one.resource != resource.name:
             continue
-        found = content
+        value: object = found
         for name in one.path:
-            found = found.get(name, _ABSENT) if isinstance(found, dict) else _ABSENT
-        if found is not _ABSENT:
-            values[one.leaf] = found
+            value = value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if value is not _ABSENT:
+            values[one.leaf] = value
     return values
 
 
@@ -154,8 +148,7 @@ _ABSENT = object()
 
 
 def _providers(answer: Answer) -> Values | None:
-    found = _member(answer.body, ("settings", "application", "media"))
-    providers = found.get("providers") if isinstance(found, dict) else None
+    providers = (content(PROVIDERS, answer) or {}).get("providers")
     if not isinstance(providers, list):
         return None
     named = {
@@ -165,21 +158,11 @@ def _providers(answer: Answer) -> Values | None:
 
 
 def _photo(answer: Answer) -> Values | None:
-    return {"photo:digest": hashlib.sha256(answer.content).hexdigest()} if answer.content else None
+    return {PHOTO_DIGEST: hashlib.sha256(answer.content).hexdigest()} if answer.content else None
 
 
-_READERS: Mapping[str, tuple[str, Callable[[Answer], Values | None]]] = {
-    "application": (
-        "/v1/settings/application",
-        partial(_leaves, "application", ("settings", "application")),
-    ),
-    "about": ("/v1/settings/profile/about", partial(_leaves, "about", ("settings", "profile", "about"))),
-    "business": (
-        "/v1/settings/business/profile",
-        partial(_leaves, "business", ("settings", "business", "profile")),
-    ),
-    "providers": ("/v1/settings/application/media/providers", _providers),
-    "photo": ("/v1/settings/profile/photo", _photo),
+_READERS: Mapping[str, Callable[[Answer], Values | None]] = {
+    **{resource.name: partial(_leaves, resource) for resource in TEXTS},
+    PROVIDERS.name: _providers,
+    PHOTO.name: _photo,
 }
-RESOURCES = tuple(_READERS)
-"""What can be read of a client, beside its health."""

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import random
+import secrets
 from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
+from pytest_wa_settings.api.health import registered_by
 from pytest_wa_settings.conformance.arrange import (
     ALL,
     a_password,
-    backup_between_changes,
-    can_spare_restores,
     change_values,
+    changed_since,
+    give_photo,
     multiconnect_setups,
     on_multiconnect,
     picture,
     plant,
     plant_edge_values,
     plant_other_values,
-    restore_and_read,
     rng_of,
     take_backup,
     until_shown,
@@ -28,16 +29,19 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.episodes import existing_app
-from pytest_wa_settings.conformance.fields import FIELDS, Leaf, canary, needle
+from pytest_wa_settings.conformance.fields import FIELDS, PHOTO_DIGEST, Leaf, canary, needle
 from pytest_wa_settings.conformance.judgements import (
+    PASSWORD,
     accepted_backup,
     agree,
     came,
     changed_leaves,
+    current,
+    nothing_sent_again,
     planted_texts,
     refused,
+    refused_while_down,
     sealed,
-    settle,
     stale,
     unchanged,
 )
@@ -45,9 +49,10 @@ from pytest_wa_settings.conformance.migration import make_user, new_machine
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.providers import PATH, drop_provider, make_provider
 from pytest_wa_settings.conformance.refusals import Refusals, lost_registration, read_unchanged
+from pytest_wa_settings.conformance.restores import can_spare_restores, restore_and_read
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 _LOOKS = 3
@@ -59,7 +64,7 @@ _ALWAYS = ("about:text", "business:address", "business:description", "applicatio
 def test_a_registered_client_gives_a_backup(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need()) as client:
         answer = client.backup(a_password(rng_of(wa_case)))
-        settle(accepted_backup(answer, "backup with a password of 24 characters"))
+        wa_case.judge(accepted_backup(answer, "backup with a password of 24 characters"))
 
 
 @pytest.mark.wa_clause("BACKUP-1")
@@ -73,7 +78,9 @@ def test_whatever_password_is_accepted_gives_a_backup(wa_case: Case) -> None:
             if not answer.ok:
                 refusals += 1
             else:
-                settle(accepted_backup(answer, f"backup with a password of {len(password)} characters"))
+                wa_case.judge(
+                    accepted_backup(answer, f"backup with a password of {len(password)} characters")
+                )
 
         directed = base_passwords(rng_of(wa_case)).values()
         for password in directed:
@@ -100,36 +107,39 @@ def test_an_unregistered_client_gives_no_backup(wa_case: Case) -> None:
 
 def _judge_unregistered(case: Case, client: Client, sent: str) -> None:
     answer = client.backup(a_password(rng_of(case)))
+    if answer.ok and registered_by(client.probe()) is None:
+        raise NotTested("nothing but its declaration tells that the client is not registered", "no evidence")
     # a client whose health changes meanwhile may have been registered when it was asked
     if answer.ok and not all(client.serves(registered=False) for _ in range(_LOOKS)):
         raise NotTested("health says `unregistered` before the backup, but not for some time after it")
-    settle(refused("BACKUP-2", sent, answer))
+    case.judge(refused("BACKUP-2", sent, answer))
 
 
 @pytest.mark.wa_clause("BACKUP-3", uses_up="restores")
 def test_a_stopped_client_gives_no_backup(wa_case: Case) -> None:
     if wa_case.testbed.managed and wa_case.testbed.profile == "backup":
-        settle(refused("BACKUP-3", "backup on a client that was ended", _backup_of_an_ended_one(wa_case)))
+        answer = _backup_of_an_ended_one(wa_case)
+        wa_case.judge(refused_while_down("backup on a client that was ended", answer))
         return
     record = existing_app(wa_case)
-    answer = record.while_down
-    if answer is None and record.went_down is False:
+    while_down = record.while_down
+    if while_down is None and record.went_down is False:
         raise NotTested("the app did not stop after the restore: see RESTORE-10")
-    if answer is None and record.client.managed:
-        answer = _backup_of_an_ended_one(wa_case)
-    if answer is None:
+    if while_down is None and record.client.managed:
+        while_down = _backup_of_an_ended_one(wa_case)
+    if while_down is None:
         raise NotTested(
             'the app was not seen stopped: add restart_policy = "no" where nothing brings it back'
         )
-    if record.went_down or not answer.ok:
-        settle(refused("BACKUP-3", "backup on a client that a restore had stopped", answer))
+    if record.went_down or not while_down.ok:
+        wa_case.judge(refused_while_down("backup on a client that a restore had stopped", while_down))
 
 
 def _backup_of_an_ended_one(case: Case) -> Answer:
     """What a client that the testbed can end at any moment answers then."""
     with case.testbed.lease(Need(exclusive=True)) as client:
         client.kill()
-        return client.driver.backup(a_password(rng_of(case)))
+        return client.backup_at_once(a_password(rng_of(case)))
 
 
 @pytest.mark.wa_clause("BACKUP-4")
@@ -155,8 +165,8 @@ def test_nothing_can_be_read_out_of_data_of_a_client_that_was_restored(wa_case: 
             continue
         if record.copy is not None and record.copy.ok and record.copy.data:
             needles = planted_texts(record.backup.at, record.earlier)
-            needles["the password"] = record.backup.password[4:]
-            settle(sealed(record.copy.data, needles, (record.copy,)))
+            needles[PASSWORD] = record.backup.password[4:]
+            wa_case.judge(sealed(record.copy.data, needles, (record.copy,)))
             judged += 1
     if not judged:
         raise NotTested(reason)
@@ -179,9 +189,9 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
         planted = {f"the field {leaf}": text for leaf, (text, _) in held.items()}
         if client.managed or client.touched:
             text = canary(rng)
-            if client.driver.set_photo(picture(rng, text), "image/png").ok:
+            if give_photo(client, picture(rng, text)):
                 planted["the photo"] = text
-    name, token = f"wa-settings-{canary(rng)}", canary(rng)
+    name, token = f"wa-settings-{secrets.token_hex(6)}", canary(rng)
     # only where it shows that there is none: whether a client adds to its list or replaces it is open
     none = any(answer.path == PATH and answer.ok for answer in earlier.answers)
     none = none and not any(leaf.startswith("providers:") for leaf in earlier.values)
@@ -216,11 +226,11 @@ def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> Non
             "no text was planted, as the client must not be changed: judged by what it already holds"
         )
     # of the password its letters and digits, which no escaping changes
-    settle(sealed(backup.data, {**needles, "the password": password[4:]}, (backup.answer,)))
+    wa_case.judge(sealed(backup.data, {**needles, PASSWORD: password[4:]}, (backup.answer,)))
     for other in _passwords_of_other_kinds(rng_of(wa_case)):
         answer = client.backup(other)
         if answer.ok and answer.data:
-            settle(sealed(answer.data, needles, (answer,)))
+            wa_case.judge(sealed(answer.data, needles, (answer,)))
 
 
 def _passwords_of_other_kinds(rng: random.Random) -> tuple[str, ...]:
@@ -230,7 +240,7 @@ def _passwords_of_other_kinds(rng: random.Random) -> tuple[str, ...]:
 
 def _long_texts(now: Snapshot) -> dict[str, str]:
     texts = {
-        leaf: value for leaf, value in now.values.items() if isinstance(value, str) and leaf != "photo:digest"
+        leaf: value for leaf, value in now.values.items() if isinstance(value, str) and leaf != PHOTO_DIGEST
     }
     return {f"the field {leaf}": value for leaf, value in texts.items() if len(value) >= 12}
 
@@ -255,7 +265,7 @@ def test_backup_with_a_password_that_is_no_string_is_refused(wa_case: Case) -> N
     with wa_case.testbed.lease(Need()) as client:
         take_backup(client, a_password(rng_of(wa_case)))
         for name, value in WRONG_TYPES:
-            settle(refused("BACKUP-6", f"backup with {name} as password", client.backup(value)))
+            wa_case.judge(refused("BACKUP-6", f"backup with {name} as password", client.backup(value)))
 
 
 @pytest.mark.wa_clause("BACKUP-7", uses_up="new machine")
@@ -270,13 +280,16 @@ def test_messages_are_not_in_the_backup(wa_case: Case) -> None:
         raise NotTested(f"{record.back}: see RESTORE-9")
     if traffic.no_messages and traffic.no_callbacks:
         raise NotTested(f"{traffic.no_messages}; {traffic.no_callbacks}")
+    if record.views_differ:
+        raise NotTested(record.views_differ, "surroundings")
     sent = "a message sent, a message received, backup, restore on a new machine"
-    if traffic.sent_copies > 1:
-        observed = f"the contact has the message sent before the backup {traffic.sent_copies} times"
-        settle(Finding("BACKUP-7", sent, "it has it once", observed, (record.answer,)))
+    wa_case.judge(nothing_sent_again(sent, traffic.sent_copies, record.answer))
     if traffic.received and any(traffic.received.encode() in body for body in traffic.late_calls):
         observed = "the message received before the backup was called back again by the new machine"
-        settle(Finding("BACKUP-7", sent, "it is not delivered again", observed, (record.answer,)))
+        wa_case.judge(Finding("BACKUP-7", sent, "it is not delivered again", observed, (record.answer,)))
+    if traffic.received and not traffic.no_callbacks:
+        control = "a new callback arrived from the new machine"
+        wa_case.judge(Evidence("BACKUP-7", "no message delivered again", control=control))
 
 
 @pytest.mark.wa_clause("BACKUP-7", uses_up="restores", widens=True)
@@ -284,12 +297,10 @@ def test_a_restore_on_the_same_machine_sends_no_message_again(wa_case: Case) -> 
     record = existing_app(wa_case)
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-11")
-    if record.copies is None:
-        raise NotTested("no message was seen to arrive at a contact before the backup")
-    if record.copies > 1:
-        sent = "a message sent, backup, restore on the same machine, start again"
-        observed = f"the contact has the message {record.copies} times"
-        settle(Finding("BACKUP-7", sent, "it has it once", observed, (record.answer,)))
+    if not record.copies:
+        raise NotTested("no message was seen to arrive at a contact before the backup", "no evidence")
+    sent = "a message sent, backup, restore on the same machine, start again"
+    wa_case.judge(nothing_sent_again(sent, record.copies, record.answer))
 
 
 @pytest.mark.wa_clause("BACKUP-8", uses_up="new machine")
@@ -303,14 +314,18 @@ def test_callbacks_are_not_in_the_backup(wa_case: Case) -> None:
     if record.back:
         raise NotTested(f"{record.back}: see RESTORE-9")
     if traffic.no_callbacks or not traffic.pending:
-        raise NotTested(traffic.no_callbacks or "no callback could be left pending before the backup")
+        raise NotTested(
+            traffic.no_callbacks or "no callback could be left pending before the backup", "no evidence"
+        )
     if not traffic.pending_came():
+        control = "a new callback arrived from the new machine"
+        wa_case.judge(Evidence("BACKUP-8", "no pending callback delivered", control=control))
         return
     if traffic.received and any(traffic.received.encode() in body for body in traffic.late_calls):
         raise NotTested("old messages were delivered again, so callbacks cannot be told apart: see BACKUP-7")
     sent = "a callback left pending, backup, restore on a new machine"
     observed = "the new machine delivered the callback that was pending before the backup"
-    settle(Finding("BACKUP-8", sent, "only callbacks of its own", observed, (record.answer,)))
+    wa_case.judge(Finding("BACKUP-8", sent, "only callbacks of its own", observed, (record.answer,)))
 
 
 @pytest.mark.wa_clause("BACKUP-9", uses_up="restores")
@@ -321,7 +336,9 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
     at, before, after = record.backup.at.values, record.before.values, record.after.values
     changed = changed_leaves(at, record.earlier.values)
     if not changed:
-        raise NotTested("no application setting could be changed, so states cannot be told apart")
+        raise NotTested(
+            "no application setting could be changed, so states cannot be told apart", "no evidence"
+        )
     for which, earlier in (("first", record.earlier.values), ("second", record.second.at.values)):
         found = stale(at, before, after, earlier)
         if which == "first" and agree(changed, earlier, after):
@@ -331,7 +348,8 @@ def test_a_backup_holds_the_state_at_its_call(wa_case: Case) -> None:
             expected = "all changes made before the third backup"
             observed = f"the state of the {which} backup ({len(found)} changed fields read as then)"
             answers = (record.backup.answer, *record.after.answers)
-            settle(Finding("BACKUP-9", sent, expected, observed, answers))
+            wa_case.judge(Finding("BACKUP-9", sent, expected, observed, answers))
+    wa_case.judge(current(at, record.earlier.values, after))
 
 
 @pytest.mark.wa_clause("BACKUP-9", uses_up="restores", widens=True)
@@ -340,31 +358,32 @@ def test_a_backup_after_a_restore_holds_the_state_at_its_call(wa_case: Case) -> 
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         if not can_spare_restores(client):
             raise NotTested("the restores that are left are for other clauses: raise --wa-max-restores")
-        earlier = _judge_a_changed_profile(client, rng)
-        backup = backup_between_changes(client, rng, a_password(rng))
-        answer, after = restore_and_read(client, backup)
+        earlier = _judge_a_changed_profile(wa_case, client, rng)
+        backup, before = changed_since(client, rng, a_password(rng))
+        answer, after = restore_and_read(client, backup, before=before)
         changed = changed_leaves(backup.at.values, earlier.values)
         if changed and agree(changed, earlier.values, after.values):
             sent = "a restore, a change, backup, another change, restore of that backup"
             expected = "the change made after the first restore"
             observed = f"the state of the first restore ({len(changed)} changed fields read as after it)"
-            settle(Finding("BACKUP-9", sent, expected, observed, (answer, *after.answers)))
+            wa_case.judge(Finding("BACKUP-9", sent, expected, observed, (answer, *after.answers)))
+        wa_case.judge(current(backup.at.values, earlier.values, after.values))
 
 
-def _judge_a_changed_profile(client: Client, rng: random.Random) -> Snapshot:
+def _judge_a_changed_profile(case: Case, client: Client, rng: random.Random) -> Snapshot:
     """Restores a backup before which nothing but the profile was changed; the reading after it."""
     first = plant_other_values(client, rng, *ALL) if client.may_change else read(client)
     take_backup(client, a_password(rng), at=first)
     at = plant_other_values(client, rng, "about", "business", now=first) if client.may_change else first
     backup = take_backup(client, a_password(rng), at=at)
     before = change_values(client, rng, *ALL, now=at) if client.may_change else at
-    answer, after = restore_and_read(client, backup)
+    answer, after = restore_and_read(client, backup, before=before)
     found = stale(at.values, before.values, after.values, first.values)
     if found:
         sent = "two backups, between them a change of the profile alone, restore of the second"
         observed = f"the state of the first ({len(found)} changed fields read as then)"
         expected = "the profile as it was at the second"
-        settle(Finding("BACKUP-9", sent, expected, observed, (answer, *after.answers)))
+        case.judge(Finding("BACKUP-9", sent, expected, observed, (answer, *after.answers)))
     return after
 
 
@@ -374,38 +393,40 @@ def test_a_backup_changes_nothing(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         user = make_user(client, rng)
         if client.managed:
-            make_provider(client, f"wa-settings-{canary(rng)}", canary(rng))
+            make_provider(client, f"wa-settings-{secrets.token_hex(6)}", canary(rng))
+        evidence = []
         for low in (False, True) if client.may_change else (False,):
             before = plant_edge_values(client, rng, low=low)
             answers = tuple(take_backup(client, a_password(rng), at=before).answer for _ in range(2))
-            read_unchanged("BACKUP-10", "two backups", client, before, answers)
-        name, password, token = user or ("", "", None)
-        if token is not None:  # else the first login may have asked for another password
+            evidence.append(read_unchanged("BACKUP-10", "two backups", client, before, answers)[1])
+        if user is not None:
+            name, password, token = user
             sessions = (
-                ("the token", client.driver.logout(token)),
-                ("the login", client.driver.login(name, password, remember=False)),
+                ("the token", client.log_out(token).answer),
+                ("the login", client.login(name, password)),
             )
             for what, answer in sessions:
                 if answer.status == 401:
                     observed = f"{what} of a user is refused: {came(answer)}"
                     expected = "users and their sessions as before"
-                    settle(Finding("BACKUP-10", "backups", expected, observed, (*answers, answer)))
+                    wa_case.judge(Finding("BACKUP-10", "backups", expected, observed, (*answers, answer)))
         if wa_case.testbed.managed and wa_case.testbed.profile != "backup":  # elsewhere there is no control
             try:
                 client.restart()
             except NotBack:
                 sent = "backups, then one more start"
-                settle(lost_registration(wa_case, "BACKUP-10", sent, client, backups=0))
+                wa_case.judge(lost_registration(wa_case, "BACKUP-10", sent, client, backups=0))
+        wa_case.judge(*evidence)
 
 
 @pytest.mark.wa_clause("BACKUP-10", uses_up="restores", widens=True)
 def test_a_backup_of_changed_values_leaves_them(wa_case: Case) -> None:
     record = existing_app(wa_case)
-    settle(unchanged("BACKUP-10", "backup", record.second.at, record.kept, (record.second.answer,)))
+    wa_case.judge(unchanged("BACKUP-10", "backup", record.second.at, record.kept, (record.second.answer,)))
     if record.silenced:
         observed = "none arrived, twice; one did before any backup, and after one more start"
         sent = "backup, a message to a contact"
-        settle(Finding("BACKUP-10", sent, "the message arrives", observed, (record.backup.answer,)))
+        wa_case.judge(Finding("BACKUP-10", sent, "the message arrives", observed, (record.backup.answer,)))
 
 
 @pytest.mark.wa_clause("BACKUP-10", widens=True)
@@ -413,7 +434,8 @@ def test_a_backup_of_multiconnect_changes_nothing(wa_case: Case) -> None:
     with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
         before = read(client)
         backup = take_backup(client, a_password(rng_of(wa_case)), at=before)
-        read_unchanged("BACKUP-10", "backup on multiconnect", client, before, (backup.answer,))
+        answers = (backup.answer,)
+        wa_case.judge(read_unchanged("BACKUP-10", "backup on multiconnect", client, before, answers)[1])
 
 
 @pytest.mark.wa_clause("BACKUP-11")
@@ -425,7 +447,9 @@ def test_two_backups_of_one_state_differ(wa_case: Case) -> None:
         if first.data == second.data:
             answers = (first.answer, second.answer)
             sent = "two backups of one state with one password"
-            settle(Finding("BACKUP-11", sent, "two values of `data` that differ", "twice the same", answers))
+            expected = "two values of `data` that differ"
+            wa_case.judge(Finding("BACKUP-11", sent, expected, "twice the same", answers))
+        wa_case.judge(Evidence("BACKUP-11", "two backups that differ", exchanges=2))
 
 
 @pytest.mark.wa_clause("BACKUP-13", uses_up="new machine")
@@ -434,7 +458,7 @@ def test_users_and_tokens_are_not_in_the_backup(wa_case: Case) -> None:
     if record.back:
         raise NotTested(f"{record.back}: see RESTORE-9")
     if record.user_login is None:
-        raise NotTested("the suite could not make a user on the old machine")
+        raise NotTested("the suite could not make a user on the old machine", "not offered")
     sent = "a user on the old machine, backup, restore on a new machine"
     for what, answer in (
         ("logging in as that user", record.user_login),
@@ -442,4 +466,9 @@ def test_users_and_tokens_are_not_in_the_backup(wa_case: Case) -> None:
     ):
         if answer is not None and answer.ok:
             observed = f"{what} is accepted: {came(answer)}"
-            settle(Finding("BACKUP-13", sent, "the new machine does not know that user", observed, (answer,)))
+            expected = "the new machine does not know that user"
+            wa_case.judge(Finding("BACKUP-13", sent, expected, observed, (answer,)))
+    if not record.user_login.answered:
+        raise NotTested(f"the login on the new machine was not answered ({came(record.user_login)})")
+    control = "the user could log in on the old machine"
+    wa_case.judge(Evidence("BACKUP-13", "the user is unknown", control=control))

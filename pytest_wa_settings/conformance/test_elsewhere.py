@@ -12,21 +12,20 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     backup_between_changes,
-    can_spare_restores,
     change_values,
     on_multiconnect,
-    restore_accepted,
     rng_of,
     take_backup,
 )
 from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
 from pytest_wa_settings.conformance.damage import damages
-from pytest_wa_settings.conformance.judgements import came, refused, settle, unauthorized
+from pytest_wa_settings.conformance.judgements import came, refused, unauthorized
 from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
 from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals
-from pytest_wa_settings.conformance.tokens import bad_tokens
+from pytest_wa_settings.conformance.restores import attempt_restore, can_spare_restores, restore_accepted
+from pytest_wa_settings.conformance.tokens import bad_tokens, log_out, token_apart
 from pytest_wa_settings.testbed import Client, Need, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding
+from pytest_wa_settings.verdicts import Case, Finding, NotTested
 from pytest_wa_settings.wire import Answer, Token
 
 _SOME_MISSES = 6
@@ -53,12 +52,12 @@ def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) ->
         answer = client.backup(backup.password)
         if not answer.ok or client.serves(registered=False):
             sent = "backup on a client that is not registered, after settings and restores that were refused"
-            settle(refused("BACKUP-2", sent, answer))
+            wa_case.judge(refused("BACKUP-2", sent, answer))
         if not (wa_case.testbed.managed or client.life.can_reset) or not can_spare_restores(client):
             return
-        answer = client.restore(backup.password, backup.data, fresh=True)
-    if answer.answered and not answer.ok:
-        _judge_stuck(wa_case, backup, other, answer)
+        attempt = attempt_restore(client, backup)
+    if attempt.refused:
+        _judge_stuck(wa_case, backup, other, attempt.answer)
 
 
 @pytest.mark.wa_clause("ACCESS-1", "ACCESS-2", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
@@ -69,10 +68,11 @@ def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Ca
         other = take_backup(client, a_password(rng, 25))
         for name, token in bad_tokens(client, rng):
             answer = client.backup(other.password, token=token)
-            settle(unauthorized("ACCESS-1", f"backup with {name} (multiconnect)", answer))
+            wa_case.judge(unauthorized("ACCESS-1", f"backup with {name} (multiconnect)", answer))
         with suppress(Unavailable):  # _judge_refusals says so
             answer = client.backup(other.password, token=client.user_token())
-            settle(refused("ACCESS-2", "backup with a non-admin account's token (multiconnect)", answer))
+            sent = "backup with a non-admin account's token (multiconnect)"
+            wa_case.judge(refused("ACCESS-2", sent, answer))
         _judge_refusals(wa_case, client, backup_between_changes(client, rng, a_password(rng)), other)
 
 
@@ -88,11 +88,12 @@ def _judge_stuck(case: Case, backup: Backup, other: Backup, refusal: Answer) -> 
         with _as_new(case) as another:
             told, call = dict(_calls(case, another, backup, other))[judged][0]
             call()
-            answer = another.restore(backup.password, backup.data, fresh=True)
-        if answer.answered and not answer.ok:
+            attempt = attempt_restore(another, backup)
+        if attempt.refused:
             sent = f"{told}, refused by a new machine, then the good backup"
             expected = "it is accepted, as on a new machine that refused nothing"
-            settle(Finding(judged, sent, expected, came(answer), (answer, taken)))
+            answers = (attempt.answer, taken)
+            case.judge(Finding(judged, sent, expected, came(attempt.answer), answers))
     case.remark(f"a new machine refused a good backup after many calls that it refused ({came(refusal)})")
 
 
@@ -115,7 +116,7 @@ def _judge_refusals(case: Case, client: Client, backup: Backup, other: Backup) -
         refusals = Refusals(case, clause, client, registered=client.state == "registered")
         for sent, call in calls:
             refusals.judge(f"{sent} ({client.state} client)", call, every=IN_A_ROW)
-        refusals.finish()
+        refusals.finish(widens=True)
 
 
 def _calls(case: Case, client: Client, backup: Backup, other: Backup) -> Iterator[tuple[str, list[Call]]]:
@@ -170,7 +171,9 @@ def _calls(case: Case, client: Client, backup: Backup, other: Backup) -> Iterato
 
 def _logged_out(client: Client) -> str:
     """A token that was good until its logout; raises Unavailable."""
-    token = client.fresh_admin_token()
-    if not client.driver.logout(token).ok:
-        raise Unavailable("the client refused the logout", "see what limits logouts on this client")
+    token = token_apart(client)
+    try:
+        log_out(client, token)
+    except NotTested as stopped:
+        raise Unavailable(stopped.reason, "see what limits logouts on this client") from None
     return token

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pytest_wa_settings.api.codes import is_rate_limit
 from pytest_wa_settings.conformance.arrange import a_password, another_setup, rng_of, take_backup
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES, not_objects
 from pytest_wa_settings.conformance.judgements import (
@@ -15,7 +16,6 @@ from pytest_wa_settings.conformance.judgements import (
     enveloped,
     fitting_code,
     refused,
-    settle,
 )
 from pytest_wa_settings.conformance.once import once
 from pytest_wa_settings.testbed import Client, Need, Unavailable
@@ -118,29 +118,29 @@ def _sent(case: Case) -> list[Mistake]:
 
 def _is_refusal(answer: Answer) -> bool:
     """What was wrongly accepted, or not answered, is no evidence for or against these clauses."""
-    return answer.status is not None and not answer.ok and answer.status != 429
+    return answer.answered and not answer.ok and not is_rate_limit(answer)
 
 
 @pytest.mark.wa_clause("ERROR-1")
 def test_a_refusal_carries_the_error_envelope(wa_case: Case) -> None:
     found = _refusals(wa_case)
     if not found:
-        raise NotTested("the client refused nothing, so there is no refusal to judge")
+        raise NotTested("the client refused nothing, so there is no refusal to judge", "no evidence")
     for mistake in found:
         if mistake.answer.status == 401 and not (mistake.answer.failure or mistake.answer.content.strip()):
             wa_case.remark("a 401 comes with an empty body, without the error envelope")
         else:
-            settle(enveloped(mistake.answer, mistake.sent))
+            wa_case.judge(enveloped(mistake.answer, mistake.sent))
 
 
 @pytest.mark.wa_clause("ERROR-2")
 def test_a_refusal_for_the_callers_mistake_is_a_4xx(wa_case: Case) -> None:
     found = _refusals(wa_case)
     if not found:
-        raise NotTested("the client refused nothing, so there is no refusal to judge")
+        raise NotTested("the client refused nothing, so there is no refusal to judge", "no evidence")
     for mistake in found:
         if mistake.callers:
-            settle(callers_mistake(mistake.answer, mistake.sent))
+            wa_case.judge(callers_mistake(mistake.answer, mistake.sent))
 
 
 @pytest.mark.wa_clause("ERROR-3")
@@ -151,7 +151,7 @@ def test_the_code_fits_the_cause(wa_case: Case) -> None:
     if not any(mistake.answer.codes for mistake in found):
         raise NotTested("no refusal carries a code: see ERROR-1")
     for mistake in found:
-        settle(fitting_code(mistake.answer, mistake.sent, mistake.codes))
+        wa_case.judge(fitting_code(mistake.answer, mistake.sent, mistake.codes))
 
 
 @pytest.mark.wa_clause("ERROR-4")
@@ -166,4 +166,4 @@ def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
         for path, members in good.items():
             for name, content in not_objects(members):
                 answer = client.ask("POST", f"/v1/settings/{path}", content=content, headers=headers)
-                settle(refused("ERROR-4", f"{path} with {name} as body", answer))
+                wa_case.judge(refused("ERROR-4", f"{path} with {name} as body", answer))

@@ -26,9 +26,7 @@ from hypothesis.stateful import (
 
 from pytest_wa_settings.conformance.arrange import (
     Backup,
-    come_back,
     plant_other_values,
-    refused_by_both,
     take_backup,
 )
 from pytest_wa_settings.conformance.damage import flip
@@ -40,13 +38,13 @@ from pytest_wa_settings.conformance.judgements import (
     changed_leaves,
     refused,
     restored,
-    settle,
     taken_up_late,
 )
 from pytest_wa_settings.conformance.refusals import read_unchanged
+from pytest_wa_settings.conformance.restores import attempt_restore, come_back, refused_by_both
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
 from pytest_wa_settings.testbed import Client, Need
-from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
+from pytest_wa_settings.verdicts import Case, Finding, FindingError, Judgement, NotTested
 
 _STEPS = 10
 _FEWEST = 4
@@ -74,10 +72,12 @@ class Life:
         """What must be readable now."""
         return self.states[-1]
 
-    def told(self, finding: Finding | None) -> None:
-        """Raises the finding with the sequence of steps that led to it."""
-        if finding is not None:
-            settle(dataclasses.replace(finding, example="; ".join(self.steps)))
+    def judge(self, judgement: Judgement) -> None:
+        """Raises a finding with the sequence of steps that led to it; else enters what was evidence."""
+        if isinstance(judgement, Finding):
+            raise FindingError(dataclasses.replace(judgement, example="; ".join(self.steps)))
+        if judgement.missing is None:
+            self.case.judge(judgement)
 
     def change(self) -> None:
         self.steps.append("change the settings")
@@ -93,23 +93,27 @@ class Life:
         number = which % len(self.backups)
         backup = self.backups[number]
         self.steps.append(f"restore backup {number + 1}")
-        answer = self.client.restore(backup.password, backup.data, fresh=True)
-        if answer.answered and not answer.ok:
+        before = self.now
+        attempt = attempt_restore(self.client, backup, before=before)
+        answer = attempt.answer
+        if attempt.refused:
             clause = "RESTORE-13" if backup.data in self.restored else "RESTORE-8"
-            self.told(Finding(clause, "restore of a good backup", "it is accepted", came(answer), (answer,)))
+            self.judge(Finding(clause, "restore of a good backup", "it is accepted", came(answer), (answer,)))
         self.restored.add(backup.data)
         self.refused.clear()
         come_back(self.client)
-        self._judge_restored(backup)
+        self._judge_restored(backup, before)
 
-    def _judge_restored(self, backup: Backup) -> None:
+    def _judge_restored(self, backup: Backup, before: Snapshot) -> None:
         after = read(self.client)
-        finding = restored("RESTORE-2", backup.at.of("application"), after, where="after the restore")
-        if finding is not None and self._is_another_state(backup, after):
+        judgement = restored(
+            "RESTORE-2", backup.at.of("application"), after, before=before.values, where="after the restore"
+        )
+        if isinstance(judgement, Finding) and self._is_another_state(backup, after):
             sent = "a restore after several backups"
             observed = "the state of another backup, or from before the restore"
-            finding = Finding("BACKUP-9", sent, "the state at this backup", observed, after.answers)
-        self.told(finding)
+            judgement = Finding("BACKUP-9", sent, "the state at this backup", observed, after.answers)
+        self.judge(judgement)
         self.states.append(after)
 
     def _is_another_state(self, backup: Backup, after: Snapshot) -> bool:
@@ -125,15 +129,15 @@ class Life:
             "data cut short": ("RESTORE-6", backup.password, backup.data[: len(backup.data) // 2]),
         }[kind]
         answer = self.client.restore(password, data)
-        finding = refused(clause, f"restore with {kind}", answer)
-        if finding is not None:
+        judgement = refused(clause, f"restore with {kind}", answer)
+        if isinstance(judgement, Finding):
             come_back(self.client)
-            self.told(finding)
+        self.judge(judgement)
         self.refused.append((clause, backup))
         try:
             read_unchanged(clause, f"restore with {kind}", self.client, self.now, (answer,))
         except FindingError as error:
-            self.told(error.finding)
+            self.judge(error.finding)
 
     def restart(self) -> None:
         self.steps.append("start again")
@@ -143,11 +147,10 @@ class Life:
             leaves = changed_leaves(backup.at.values, self.now.values)
             if leaves and agree(leaves, backup.at.values, after.values):
                 sent = "a restore that was refused, then a start"
-                self.told(taken_up_late(clause, sent, len(leaves), after))
+                self.judge(taken_up_late(clause, sent, len(leaves), after))
         if self.restored:
             wanted = self.now.of("application")
-            finding = restored("RESTORE-10", wanted, after, where="after one more start")
-            self.told(finding)
+            self.judge(restored("RESTORE-10", wanted, after, before={}, where="after one more start"))
         self.states.append(after)
 
     def move(self, which: int) -> None:
@@ -157,15 +160,17 @@ class Life:
         new = self.leases.enter_context(
             self.case.testbed.lease(Need("unregistered", exclusive=True, consumes=True))
         )
-        answer = new.restore(backup.password, backup.data, fresh=True)
-        if answer.answered and not answer.ok:
+        before = read(new)
+        attempt = attempt_restore(new, backup, before=before)
+        answer = attempt.answer
+        if attempt.refused:
             clause = refused_by_both(self.client, backup, "RESTORE-9")
-            self.told(Finding(clause, "restore on a new machine", "it is accepted", came(answer), (answer,)))
+            self.judge(Finding(clause, "restore on a new machine", "it is accepted", came(answer), (answer,)))
         come_back(new, see="RESTORE-9")
         self.client = new
         self.refused.clear()
         self.restored.add(backup.data)
-        self._judge_restored(backup)
+        self._judge_restored(backup, before)
 
 
 def damaged(data: str) -> str:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
 
 from pytest_wa_settings.conformance.arrange import (
-    OF_A_NEWER_VERSION,
     Backup,
     a_password,
-    backup_between_changes,
     change_values,
-    come_back,
-    machine_for,
+    changed_since,
     multiconnect_setups,
-    need_not_take,
-    restore_accepted,
     retired,
     rng_of,
     take_backup,
@@ -32,16 +27,25 @@ from pytest_wa_settings.conformance.judgements import (
     agree,
     came,
     changed_leaves,
-    refused,
+    current,
+    differing_leaves,
+    refused_while_down,
     restore_answer,
     restored,
-    settle,
 )
 from pytest_wa_settings.conformance.once import once
 from pytest_wa_settings.conformance.refusals import Refusals
+from pytest_wa_settings.conformance.restores import (
+    OF_A_NEWER_VERSION,
+    attempt_restore,
+    come_back,
+    machine_for,
+    need_not_take,
+    restore_accepted,
+)
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Need, NotBack, Setup, Testbed, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 SINGLE: Setup = (1, False)
@@ -100,7 +104,7 @@ def _refused_on(case: Case, clause: str, target: Setup, backups: Mapping[Setup, 
                         example=f"{told(source)} on {told(target)}",
                     )
                 judged += 1
-            refusals.finish()
+            refusals.finish(widens=judged > len(backups))  # another client of this setup was judged before
             if need.exclusive:
                 refusals.survives_a_start(*backups.values())
     return judged
@@ -184,7 +188,10 @@ def test_settings_and_profile_come_back_on_multiconnect(wa_case: Case) -> None:
         for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
             wanted, where = trip.backup.at.of(*resources), f"on {told(setup)}"
             wanted = {leaf: value for leaf, value in wanted.items() if leaf not in trip.retired}
-            settle(restored(clause, wanted, trip.after, where=where, answers=(trip.answer,)))
+            before = trip.before.values
+            wa_case.judge(
+                restored(clause, wanted, trip.after, before=before, where=where, answers=(trip.answer,))
+            )
 
 
 @pytest.mark.wa_clause("BACKUP-3", "BACKUP-9", "SHARD-1", uses_up="restores", widens=True)
@@ -192,48 +199,55 @@ def test_settings_and_profile_come_back_on_multiconnect(wa_case: Case) -> None:
 def test_an_existing_multiconnect_app_stops_and_serves_the_restored_state(wa_case: Case) -> None:
     record = multiconnect_app(wa_case)
     answers = (record.answer,)
-    if record.answer.answered and not record.answer.ok:
+    if record.refused:
         _works_on_a_single_instance(wa_case)
-        settle(Finding("SHARD-1", record.sent, "it is accepted", came(record.answer), answers))
+        wa_case.judge(Finding("SHARD-1", record.sent, "it is accepted", came(record.answer), answers))
     if record.stopped is False:
         observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
-        settle(
+        wa_case.judge(
             Finding("RESTORE-10", record.sent, "the app stops (nothing brings it back)", observed, answers)
         )
     if record.while_down is not None:
-        settle(refused("BACKUP-3", f"{record.sent}, backup while it is stopped", record.while_down))
+        wa_case.judge(refused_while_down(f"{record.sent}, backup while it is stopped", record.while_down))
     if record.back and record.no_fault:
         raise NotTested(record.back)
     if record.back:
         expected = "the client serves again and is connected"
-        settle(Finding("RESTORE-11", f"{record.sent}, start again", expected, record.back, answers))
+        wa_case.judge(Finding("RESTORE-11", f"{record.sent}, start again", expected, record.back, answers))
     if record.after is not None:
-        _judge_restored_state(record, record.after)
+        _judge_restored_state(wa_case, record, record.after)
 
 
-def _judge_restored_state(record: MulticonnectApp, after: Snapshot) -> None:
+def _judge_restored_state(case: Case, record: MulticonnectApp, after: Snapshot) -> None:
     at, before, earlier = record.backup.at, record.before.values, record.earlier.values
     changed = changed_leaves(at.values, before)
     if changed and agree(changed, before, after.values):
         observed = f"the state from before the restore ({len(changed)} changed fields read as before it)"
-        settle(Finding("RESTORE-10", record.sent, "the restored state", observed, after.answers))
+        case.judge(Finding("RESTORE-10", record.sent, "the restored state", observed, after.answers))
     changed = changed_leaves(at.values, earlier)
     if changed and agree(changed, earlier, after.values):
         observed = f"the state of the first backup ({len(changed)} changed fields read as then)"
         expected = "all changes made before the second backup"
-        settle(Finding("BACKUP-9", f"two backups, {record.sent}", expected, observed, after.answers))
-    wanted = at.of("application", "providers")
-    settle(restored("RESTORE-2", wanted, after, where="on multiconnect", answers=(record.answer,)))
+        case.judge(Finding("BACKUP-9", f"two backups, {record.sent}", expected, observed, after.answers))
+    wanted, where = at.of("application", "providers"), "on multiconnect"
+    case.judge(restored("RESTORE-2", wanted, after, before=before, where=where, answers=(record.answer,)))
+    fields = tuple(
+        leaf for leaf in changed_leaves(at.values, before) if agree([leaf], at.values, after.values)
+    )
+    for clause in ("RESTORE-10", "RESTORE-11", "SHARD-1") if fields else ():
+        case.judge(Evidence(clause, "the restored state is served", len(after.answers), fields))
+    if changed and not current(at.values, earlier, after.values).missing:
+        case.judge(current(at.values, earlier, after.values))
 
 
 @pytest.mark.wa_clause("BACKUP-1", "RESTORE-1", uses_up="new machine", widens=True)
 def test_multiconnect_answers_as_a_single_instance_does(wa_case: Case) -> None:
     for setup in _round_setups(wa_case)[:2]:
         trip = _round_trip(wa_case, setup)
-        settle(accepted_backup(trip.backup.answer, f"backup on {told(setup)}"))
-        if trip.answer.ok and not trip.answer.failure:  # a refusal is SHARD-1's
-            finding, _ = restore_answer(trip.answer, strict=wa_case.strict)
-            settle(finding)
+        wa_case.judge(accepted_backup(trip.backup.answer, f"backup on {told(setup)}"))
+        if trip.answer.answered and not trip.refused and not trip.answer.failure:  # a refusal is SHARD-1's
+            judgement, _ = restore_answer(trip.answer, strict=wa_case.strict, made=trip.is_made)
+            wa_case.judge(judgement)
 
 
 @dataclass
@@ -241,6 +255,7 @@ class RoundTrip:
     """A restore on the setup that the backup came from.
 
     Attributes:
+        before: the reading just before it. refused: it was refused.
         fresh: whether it was made on a new machine; else on the same client.
         back: why the client did not serve again; None if it did, or where the restore was refused.
         after: the reading after it came back.
@@ -248,11 +263,24 @@ class RoundTrip:
     """
 
     backup: Backup
+    before: Snapshot
     answer: Answer
+    refused: bool
     fresh: bool
     back: str | None = None
     after: Snapshot | None = None
     retired: frozenset[Leaf] = frozenset()
+
+    @property
+    def is_made(self) -> bool | None:
+        """Whether the state afterwards shows that the restore was carried out; None where nothing tells."""
+        at, after = self.backup.at.values, self.after
+        if after is None:
+            return None
+        if self.before.registered is False and after.registered:
+            return True
+        differing = differing_leaves(self.backup.at.of("application"), self.before.values)
+        return any(agree([leaf], at, after.values) for leaf in differing) if differing else None
 
 
 def _round_setups(case: Case) -> list[Setup]:
@@ -279,9 +307,13 @@ def _make_round_trip(case: Case, setup: Setup) -> RoundTrip:
         fresh = case.testbed.why_not(target) is None
         target = machine_for(case.testbed, source, target)
         client = leases.enter_context(case.testbed.lease(target)) if fresh else source
-        backup = backup_between_changes(source, rng, a_password(rng))
-        trip = RoundTrip(backup, client.restore(backup.password, backup.data, fresh=True), fresh)
-        if trip.answer.answered and not trip.answer.ok:
+        backup, changed = changed_since(source, rng, a_password(rng))
+        # a drawn value of the source cannot be on a new machine by itself
+        blank = read(client) if fresh else changed
+        before = replace(blank, found={**changed.found, **blank.found}) if fresh else changed
+        attempt = attempt_restore(client, backup, before=before)
+        trip = RoundTrip(backup, before, attempt.answer, attempt.refused, fresh)
+        if trip.refused:
             if need_not_take(client, backup):
                 raise NotTested(OF_A_NEWER_VERSION)
             return trip
@@ -301,16 +333,20 @@ def _make_round_trip(case: Case, setup: Setup) -> RoundTrip:
 def _judge_round_trip(case: Case, setup: Setup) -> None:
     trip = _round_trip(case, setup)
     sent = f"a backup from {told(setup)}, restored on {told(setup)}"
-    if trip.answer.answered and not trip.answer.ok:
+    if trip.refused:
         _works_on_a_single_instance(case)
-        settle(Finding("SHARD-1", sent, "it is accepted", came(trip.answer), (trip.answer,)))
+        case.judge(Finding("SHARD-1", sent, "it is accepted", came(trip.answer), (trip.answer,)))
     if trip.back:
         _works_on_a_single_instance(case)
         reason = f"{trip.back}: see {'RESTORE-9' if trip.fresh else 'RESTORE-11'}"
-        settle(Finding("SHARD-1", sent, "the client serves again", reason, (trip.answer,)))
+        case.judge(Finding("SHARD-1", sent, "the client serves again", reason, (trip.answer,)))
     if trip.after is not None and trip.after.registered is False:
         observed = "health says `unregistered`"
-        settle(Finding("SHARD-1", sent, "a registered client", observed, (trip.answer,)))
+        case.judge(Finding("SHARD-1", sent, "a registered client", observed, (trip.answer,)))
+    if trip.is_made is False:
+        raise NotTested("the state from before the restore came back: see RESTORE-10")
+    missing = None if trip.is_made else "nothing that can be read shows that the restore was carried out"
+    case.judge(Evidence("SHARD-1", "restored on the same shards", missing=missing))
 
 
 def _works_on_a_single_instance(case: Case) -> None:

@@ -20,7 +20,7 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
 from pytest_wa_settings.conformance.damage import Damage, damages, drawn_damage
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
-from pytest_wa_settings.conformance.judgements import came, refused, settle
+from pytest_wa_settings.conformance.judgements import came, refused
 from pytest_wa_settings.conformance.passwords import (
     NearMiss,
     base_passwords,
@@ -77,7 +77,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         answer = client.restore(last.password[::-1], last.data)
         if answer.ok:
             client.come_back()
-        settle(refused("RESTORE-5", sent, answer))
+        wa_case.judge(refused("RESTORE-5", sent, answer))
 
 
 def _known_passwords(client: Client) -> list[tuple[str, str]]:

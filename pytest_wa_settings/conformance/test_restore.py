@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
-    can_spare_restores,
     change_values,
     changeable,
-    come_back,
-    not_an_earlier_state,
     plant,
     plant_other_values,
-    read_settled,
-    restore_accepted,
-    restore_and_read,
     rng_of,
     take_backup,
     until_shown,
@@ -33,37 +27,52 @@ from pytest_wa_settings.conformance.judgements import (
     agree,
     came,
     changed_leaves,
+    is_state,
+    made_again,
+    raise_if_found,
     restore_answer,
     restored,
-    settle,
     stale,
     whole,
 )
 from pytest_wa_settings.conformance.migration import NewMachine, new_machine
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
+from pytest_wa_settings.conformance.restores import (
+    attempt_restore,
+    can_spare_restores,
+    come_back,
+    not_an_earlier_state,
+    read_settled,
+    restore_accepted,
+    restore_and_read,
+)
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, GivenUp, Need, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
-from pytest_wa_settings.wire import Answer
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, FindingError, Judgement, NotTested
 
 
 @pytest.mark.wa_clause("RESTORE-1", uses_up="new machine")
 def test_a_successful_restore_answers_200_with_null_or_an_empty_object(wa_case: Case) -> None:
-    answers, reasons = [], []
+    records: list[ExistingApp | NewMachine] = []
+    reasons = []
     for episode in (existing_app, new_machine):
         try:
-            answers.append(episode(wa_case).answer)
+            records.append(episode(wa_case))
         except (NotTested, Unavailable) as stopped:
             reasons.append(str(stopped))
-    arrived = [answer for answer in answers if answer.answered and not answer.failure]
+    arrived = [one for one in records if one.answer.answered and not one.answer.failure]
     if not arrived:
         lost = "no answer to a restore ever arrived: add an unregistered client, which need not stop"
-        raise NotTested(lost if answers else "; ".join(dict.fromkeys(reasons)))
-    for answer in arrived:
-        finding, remark = restore_answer(answer, strict=wa_case.strict)
-        settle(finding)
+        raise NotTested(lost if records else "; ".join(dict.fromkeys(reasons)))
+    evidence = []
+    for record in arrived:
+        judgement, remark = restore_answer(record.answer, strict=wa_case.strict, made=record.is_made)
+        evidence.append(raise_if_found(judgement))
         if remark:
             wa_case.remark(remark)
+    if all(record.is_made is False for record in arrived):
+        raise NotTested("the state from before the restore came back: see RESTORE-10")
+    wa_case.judge(*([one for one in evidence if not one.missing] or evidence))
 
 
 @pytest.mark.wa_clause("RESTORE-2", uses_up="restores")
@@ -73,9 +82,16 @@ def test_settings_come_back_on_the_same_machine(wa_case: Case) -> None:
         raise NotTested(f"{record.back}: see RESTORE-11")
     wanted = record.backup.at.of("application", "providers")
     if not wanted:
-        raise NotTested("the client shows none of the documented application settings")
+        raise NotTested("the client shows none of the documented application settings", "no evidence")
     _not_stale(record, record.after)
-    settle(restored("RESTORE-2", wanted, record.after, where="on the same machine", answers=(record.answer,)))
+    wa_case.judge(_as_at_the_backup("RESTORE-2", record, record.after, wanted))
+
+
+def _as_at_the_backup(
+    clause: str, record: ExistingApp, after: Snapshot, wanted: Mapping[Leaf, object]
+) -> Judgement:
+    before, where = record.before.values, "on the same machine"
+    return restored(clause, wanted, after, before=before, where=where, answers=(record.answer,))
 
 
 def _not_stale(record: ExistingApp, after: Snapshot) -> None:
@@ -94,22 +110,30 @@ def test_settings_and_profile_come_back_on_a_new_machine(wa_case: Case) -> None:
     at = record.backup.at
     wanted = {leaf: value for leaf, value in at.values.items() if leaf not in record.retired}
     not_an_earlier_state(at, record.after, record.earlier)
-    _judge_read_back(at, wanted, record, record.after, "on a new machine")
+    _judge_read_back(wa_case, at, wanted, record, record.after, "on a new machine")
     served, again = record.served, record.again
     if served is None or again is None or not again.serving or again.registered is False:
         return
     not_an_earlier_state(at, again, record.earlier)
     # what a backup or a message changed there in between is no matter of the start
     still = {leaf: value for leaf, value in wanted.items() if agree([leaf], at.values, served.values)}
-    _judge_read_back(at, still, record, again, "on a new machine that is started once more")
+    _judge_read_back(wa_case, at, still, record, again, "on a new machine that is started once more")
 
 
 def _judge_read_back(
-    at: Snapshot, wanted: Mapping[Leaf, object], record: NewMachine, after: Snapshot, where: str
+    case: Case,
+    at: Snapshot,
+    wanted: Mapping[Leaf, object],
+    record: NewMachine,
+    after: Snapshot,
+    where: str,
 ) -> None:
     for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
         kept = {leaf: value for leaf, value in at.of(*resources).items() if leaf in wanted}
-        settle(restored(clause, kept, after, where=where, answers=(record.answer,)))
+        before, answers = record.before, (record.answer,)
+        judgement = restored(clause, kept, after, before=before, where=where, answers=answers)
+        if isinstance(judgement, Finding) or not judgement.missing:
+            case.judge(judgement)
 
 
 @pytest.mark.wa_clause("RESTORE-2", uses_up="restores", widens=True)
@@ -119,12 +143,12 @@ def test_any_settings_come_back(wa_case: Case) -> None:
         seen = [change_values(client, rng, "application")]  # else what is not set yet would not be drawn
         fields = changeable(seen[0], "application")
         if not fields:
-            raise NotTested("the client shows no application setting that can be changed")
+            raise NotTested("the client shows no application setting that can be changed", "no evidence")
         drawn = st.fixed_dictionaries({}, optional={one.leaf: values(one) for one in fields})
 
         def round_trip(wanted: dict[Leaf, object]) -> None:
             told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
-            settle(_come_back("RESTORE-2", client, rng, wanted, seen, told))
+            _judge_come_back(wa_case, "RESTORE-2", client, rng, wanted, seen, told)
 
         most = how_many(wa_case, restores=1)
         for low in (True, False) if most > 2 or client.managed else ():
@@ -139,15 +163,16 @@ _RESOURCES_OF: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _come_back(
+def _judge_come_back(
+    case: Case,
     clause: str,
     client: Client,
     rng: random.Random,
     wanted: Mapping[Leaf, object],
     seen: list[Snapshot],
     told: str,
-) -> Finding | None:
-    """Gives a client these values, backs up, changes them and restores; whether they read back.
+) -> None:
+    """Gives a client these values, backs up, changes them and restores: they must read back.
 
     `seen` are the readings so far, the last one of now; one more is added.
     """
@@ -156,14 +181,22 @@ def _come_back(
     taken = plant(client, wanted)
     at = until_shown(client, {leaf: wanted[leaf] for leaf in taken}, seen[-1])
     backup = take_backup(client, a_password(rng), at=at)
-    change_values(client, rng, *resources, now=at)
-    answer = restore_accepted(client, backup, "RESTORE-8")
+    before = change_values(client, rng, *resources, now=at)
+    answer = restore_accepted(client, backup, "RESTORE-8", before=before)
     come_back(client)
     after = shown(client, *resources)
     not_an_earlier_state(at, after, *seen)
     seen.append(after)
-    judged = at.of(*_RESOURCES_OF[clause])
-    return restored(clause, judged, after, where="on the same machine", answers=(answer,), example=told)
+    judgement = restored(
+        clause,
+        at.of(*_RESOURCES_OF[clause]),
+        after,
+        before=before.values,
+        where="on the same machine",
+        answers=(answer,),
+        example=told,
+    )
+    case.judge(judgement)
 
 
 def _serving(client: Client) -> None:
@@ -178,9 +211,9 @@ def test_the_profile_comes_back(wa_case: Case) -> None:
         raise NotTested(f"{record.back}: see RESTORE-11")
     wanted = record.backup.at.of(*PROFILE)
     if not wanted:
-        raise NotTested("the client shows no profile")
+        raise NotTested("the client shows no profile", "no evidence")
     _not_stale(record, record.after)
-    settle(restored("RESTORE-4", wanted, record.after, where="on the same machine", answers=(record.answer,)))
+    wa_case.judge(_as_at_the_backup("RESTORE-4", record, record.after, wanted))
 
 
 @pytest.mark.wa_clause("RESTORE-4", uses_up="restores", widens=True)
@@ -195,9 +228,9 @@ def test_an_empty_and_a_long_profile_come_back(wa_case: Case) -> None:
             seen.append(change_values(client, rng, "application", "about", "business", now=seen[-1]))
             fields = changeable(seen[-1], "about", "business")
             if not fields:
-                raise NotTested("the client shows no profile that can be changed")
+                raise NotTested("the client shows no profile that can be changed", "no evidence")
             wanted = {one.leaf: edge_values(one, low=low) for one in fields}
-            settle(_come_back("RESTORE-4", client, rng, wanted, seen, told))
+            _judge_come_back(wa_case, "RESTORE-4", client, rng, wanted, seen, told)
 
 
 @pytest.mark.wa_clause("RESTORE-8", uses_up="restores")
@@ -205,42 +238,55 @@ def test_every_backup_restores_with_its_own_password(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         first = take_backup(client, a_password(rng))
-        change_values(client, rng, "application", now=first.at)
-        second = take_backup(client, a_password(rng, 40))
-        take_backup(client, first.password)
+        middle = change_values(client, rng, "application", now=first.at)
+        second = take_backup(client, a_password(rng, 40), at=middle)
+        take_backup(client, first.password, at=middle)
         rest = list(base_passwords(rng).items())
         others = [
             (f"one, under a password of {name}, among other", password, client.backup(password))
             for name, password in (rest if client.managed else rest[: client.budget.left // 10])
         ]
-        _own_password(client, second.password, second.data, "the newer of two")
+        now = change_values(client, rng, "application", now=middle)
+        now = _judge_own_password(wa_case, client, second, "the newer of two", now)
         for name, password, answer in others:
             if answer.ok and answer.data:
-                _own_password(client, password, answer.data, name)
+                now = change_values(client, rng, "application", now=now)
+                backup = Backup(password, answer.data, middle, answer, client.version)
+                now = _judge_own_password(wa_case, client, backup, name, now)
         # last, after backups under its own password and under others
-        _own_password(client, first.password, first.data, "the oldest of several")
+        now = change_values(client, rng, "application", now=now)
+        _judge_own_password(wa_case, client, first, "the oldest of several", now)
 
 
-def _own_password(client: Client, password: str, data: str, name: str, example: str | None = None) -> Answer:
-    answer = client.restore(password, data, fresh=True)
-    if answer.answered and not answer.ok:
-        sent = f"restore of {name} backups with its own password"
-        settle(Finding("RESTORE-8", sent, "it is accepted", came(answer), (answer,), example))
+def _judge_own_password(
+    case: Case, client: Client, backup: Backup, name: str, before: Snapshot, example: str | None = None
+) -> Snapshot:
+    """Judges that a backup restores with its own password; the reading after it. `before`: just before it."""
+    attempt = attempt_restore(client, backup, before=before)
+    if attempt.refused:
+        sent, answers = f"restore of {name} backups with its own password", (attempt.answer,)
+        finding = Finding("RESTORE-8", sent, "it is accepted", came(attempt.answer), answers, example)
+        case.judge(finding)
     come_back(client)
-    return answer
+    after = shown(client, "application")
+    case.judge(made_again("RESTORE-8", backup.at, before, after))
+    return after
 
 
 @pytest.mark.wa_clause("RESTORE-8", uses_up="restores", widens=True)
 def test_a_backup_restores_with_any_password_it_was_taken_with(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        take_backup(client, a_password(rng_of(wa_case)))
+        rng = rng_of(wa_case)
+        now = [take_backup(client, a_password(rng)).at]
 
         def own(password: str) -> None:
             _serving(client)
             answer = client.backup(password)
             if answer.ok and answer.data:
                 told = f"a password of {len(password)} characters, {len(password.encode())} bytes"
-                _own_password(client, password, answer.data, "a backup among other", told)
+                backup = Backup(password, answer.data, now[0], answer, client.version)
+                changed = change_values(client, rng, "application", now=now[0])
+                now[0] = _judge_own_password(wa_case, client, backup, "a backup among other", changed, told)
 
         if for_all(wa_case, passwords(), own, most=how_many(wa_case, restores=1)) == 0:
             raise NotTested("too few restores are left for drawn passwords: raise --wa-max-restores")
@@ -253,19 +299,21 @@ def test_an_existing_app_stops_and_then_serves_the_restored_state(wa_case: Case)
     if record.went_down is False:
         limit = wa_case.testbed.ready_timeout
         observed = f"it was still serving {limit:.0f} s after the restore"
-        settle(
-            Finding("RESTORE-10", sent, "the app stops (nothing brings it back)", observed, (record.answer,))
-        )
+        expected = "the app stops (nothing brings it back)"
+        wa_case.judge(Finding("RESTORE-10", sent, expected, observed, (record.answer,)))
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-11")
     leaves = changed_leaves(record.backup.at.values, record.before.values)
     if not leaves:
-        raise NotTested("no application setting could be changed, so states cannot be told apart")
+        raise NotTested(
+            "no application setting could be changed, so states cannot be told apart", "no evidence"
+        )
     for told, after in (("start again", record.after), ("start again, and once more", record.again)):
         if after is not None and agree(leaves, record.before.values, after.values):
             observed = f"the state from before the restore ({len(leaves)} changed fields read as before it)"
             answers = (record.answer, *after.answers)
-            settle(Finding("RESTORE-10", f"{sent}, {told}", "the restored state", observed, answers))
+            wa_case.judge(Finding("RESTORE-10", f"{sent}, {told}", "the restored state", observed, answers))
+    wa_case.judge(made_again("RESTORE-10", record.backup.at, record.before, record.after))
 
 
 @pytest.mark.wa_clause("RESTORE-10", uses_up="restores", widens=True)
@@ -280,7 +328,9 @@ def test_an_existing_app_stops_after_a_restore_of_the_state_that_it_has(wa_case:
         if not client.wait_down(wa_case.testbed.ready_timeout):
             observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
             sent = "backup, restore of it with no change in between"
-            settle(Finding("RESTORE-10", sent, "the app stops (nothing brings it back)", observed, (answer,)))
+            expected = "the app stops (nothing brings it back)"
+            wa_case.judge(Finding("RESTORE-10", sent, expected, observed, (answer,)))
+        wa_case.judge(Evidence("RESTORE-10", "the app stops"))
         come_back(client)
 
 
@@ -296,27 +346,24 @@ def test_after_the_import_the_client_comes_back_connected(wa_case: Case) -> None
         raise NotTested(record.back)
     if record.back:
         sent = "restore on an existing app, start again"
-        settle(
-            Finding(
-                "RESTORE-11", sent, "the client serves again and is connected", record.back, (record.answer,)
-            )
-        )
+        expected = "the client serves again and is connected"
+        wa_case.judge(Finding("RESTORE-11", sent, expected, record.back, (record.answer,)))
     if record.mute:
         sent = "restore on an existing app, start again, a message to a contact"
         expected = "it is connected: the message arrives, as one did before the restore"
-        settle(Finding("RESTORE-11", sent, expected, "no message arrived, twice", (record.answer,)))
+        wa_case.judge(Finding("RESTORE-11", sent, expected, "no message arrived, twice", (record.answer,)))
     if record.refuses:
         sent = "restore on an existing app, start again"
         expected, observed = "it serves as before the restore", f"it refuses {' and '.join(record.refuses)}"
-        settle(Finding("RESTORE-11", sent, expected, f"{observed}, twice", (record.answer,)))
+        wa_case.judge(Finding("RESTORE-11", sent, expected, f"{observed}, twice", (record.answer,)))
     assert record.after is not None
     if record.after.registered is False:
         sent = "restore on an existing app, start again"
-        settle(
-            Finding(
-                "RESTORE-11", sent, "it is connected", "health says `unregistered`", record.after.answers[-1:]
-            )
-        )
+        observed, answers = "health says `unregistered`", record.after.answers[-1:]
+        wa_case.judge(Finding("RESTORE-11", sent, "it is connected", observed, answers))
+    if record.is_made is False:
+        raise NotTested("the state from before the restore came back: see RESTORE-10")
+    wa_case.judge(made_again("RESTORE-11", record.backup.at, record.before, record.after))
 
 
 @pytest.mark.wa_clause("RESTORE-13", uses_up="restores")
@@ -326,27 +373,31 @@ def test_one_backup_restores_more_than_once(wa_case: Case) -> None:
         at = plant_other_values(client, rng, "application")
         backup = take_backup(client, a_password(rng), at=at)
         earlier = plant_other_values(client, rng, "application", now=at)
-        _, first = restore_and_read(client, backup)
+        _, first = restore_and_read(client, backup, before=earlier)
         changed = changed_leaves(at.values, earlier.values)
         if changed and agree(changed, earlier.values, first.values):
             raise NotTested("the first restore brought the state from before it: see RESTORE-10")
         now = first
         for time in ("second", "third") if can_spare_restores(client) else ("second",):
-            now = _restore_again(client, rng, backup, time, now)
+            now = _restore_again(wa_case, client, rng, backup, time, now)
 
 
-def _restore_again(client: Client, rng: random.Random, backup: Backup, time: str, now: Snapshot) -> Snapshot:
+def _restore_again(
+    case: Case, client: Client, rng: random.Random, backup: Backup, time: str, now: Snapshot
+) -> Snapshot:
     before = plant_other_values(client, rng, "application", now=now)
-    answer = client.restore(backup.password, backup.data, fresh=True)
+    attempt = attempt_restore(client, backup, before=before)
     sent = f"the same backup restored a {time} time"
-    if answer.answered and not answer.ok:
-        settle(Finding("RESTORE-13", sent, "it is accepted again", came(answer), (answer,)))
+    if attempt.refused:
+        answer = attempt.answer
+        case.judge(Finding("RESTORE-13", sent, "it is accepted again", came(answer), (answer,)))
     come_back(client)
     leaves, after = changed_leaves(backup.at.values, before.values), read(client)
     if leaves and agree(leaves, before.values, after.values):
         observed = f"the state from before ({len(leaves)} changed fields read as before it)"
         sent += ", start again"
-        settle(Finding("RESTORE-13", sent, "the restored state again", observed, after.answers))
+        case.judge(Finding("RESTORE-13", sent, "the restored state again", observed, after.answers))
+    case.judge(made_again("RESTORE-13", backup.at, before, after))
     return after
 
 
@@ -359,32 +410,38 @@ def test_a_restore_that_is_cut_off_leaves_the_old_state_or_the_new(wa_case: Case
         rounds = 8 if client.managed else min(2, max(0, client.testbed.restores_left - 5))
         if not rounds:
             raise NotTested("too few restores are left: raise --wa-max-restores")
-        first, new = restore_and_read(client, backup)  # what a whole restore reads as, whatever it loses
+        changed = plant_other_values(client, rng, "application", "about", "business", now=at)
+        # what a whole restore reads as, whatever it loses
+        first, new = restore_and_read(client, backup, before=changed)
+        if is_state(new, changed):
+            raise NotTested("the state from before the restore came back: see RESTORE-10")
         earlier, after = [at, new], new
         for done in range(rounds):
             before = plant_other_values(client, rng, "application", "about", "business", now=after)
             how = _cut_off(client, backup, done, part=rng.random(), takes=first.seconds)
             after = read_settled(client)
-            finding = whole(
+            judgement = whole(
                 "RESTORE-14", f"restore, {how}", after, ("the old state", before), ("the new one", new)
             )
-            if finding and any(whole("RESTORE-14", "", after, ("earlier", one)) is None for one in earlier):
+            found = isinstance(judgement, Finding)
+            if found and any(is_state(after, one) for one in earlier):
                 raise NotTested("the state of an earlier start came back: see RESTORE-10")
-            if finding and not _whole_if_not_cut_off(client, rng, backup, new):
+            if found and not _whole_if_not_cut_off(client, rng, backup, new):
                 raise NotTested("a restore that is not cut off leaves a mixture, too: see RESTORE-2")
-            settle(finding)
+            wa_case.judge(judgement)
             earlier.append(before)
 
 
 def _whole_if_not_cut_off(client: Client, rng: random.Random, backup: Backup, new: Snapshot) -> bool:
     """The control: whether a restore that nobody cuts off is whole, and still is after one more start."""
     before = plant_other_values(client, rng, "application", "about", "business")
-    restore_accepted(client, backup, "RESTORE-8")
+    restore_accepted(client, backup, "RESTORE-8", before=before)
     after = read_settled(client)
     if client.can_restart:
         client.restart()
         after = read_settled(client)
-    return whole("RESTORE-14", "", after, ("the old state", before), ("the new one", new)) is None
+    judgement = whole("RESTORE-14", "", after, ("the old state", before), ("the new one", new))
+    return isinstance(judgement, Evidence)
 
 
 def _cut_off(client: Client, backup: Backup, turn: int, *, part: float, takes: float) -> str:

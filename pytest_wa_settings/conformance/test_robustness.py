@@ -7,20 +7,17 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
+from pytest_wa_settings.api.codes import is_rate_limit, not_now
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     another_setup,
     change_values,
-    changeable,
-    come_back,
     plant_other_values,
-    read_settled,
-    restore_accepted,
-    restore_and_read,
     rng_of,
     take_backup,
 )
@@ -30,13 +27,21 @@ from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
     callers_mistake,
     came,
+    made_again,
     not_echoed,
-    robust,
-    settle,
     whole,
 )
-from pytest_wa_settings.testbed import Client, Need, Unavailable, passing
-from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.conformance.odd_requests import PASSWORD, OddRequests, Request
+from pytest_wa_settings.conformance.restores import (
+    attempt_restore,
+    come_back,
+    read_settled,
+    restore_accepted,
+    restore_and_read,
+)
+from pytest_wa_settings.conformance.snapshots import shown
+from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 _JSON = {"Content-Type": "application/json"}
@@ -90,46 +95,43 @@ def _limit(case: Case) -> float:
 def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> None:
     limit = _limit(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        odd = OddRequests(wa_case, client, limit=limit)
         for path in _paths(wa_case, client):
+            odd.judge_tame(path)
             unread = tuple((name, content, _JSON) for name, content in NOT_OBJECTS)
             for name, content, headers in (*_DIRECTED, *unread):
-                answer = client.ask("POST", path, content=content, headers=headers, timeout=limit)
-                settle(robust(answer, f"POST {path} with {name}", limit=limit))
+                post = partial(client.ask, "POST", path, content=content, headers=headers, timeout=limit)
+                odd.judge(Request(f"POST {path} with {name}", post), path)
 
             def bear(content: bytes, path: str = path) -> None:
-                answer = client.ask("POST", path, content=content, headers=_JSON, timeout=limit)
+                post = partial(client.ask, "POST", path, content=content, headers=_JSON, timeout=limit)
                 sent = f"POST {path} with an odd body of {len(content)} bytes"
-                settle(robust(answer, sent, limit=limit, example=repr(content[:120])))
+                odd.judge(Request(sent, post, repr(content[:120])), path)
 
             for_all(wa_case, bodies(), bear, most=how_many(wa_case, seconds=wa_case.testbed.latency))
             if path.endswith("restore"):
-                _bears_odd_data(client, limit)
+                _bears_odd_data(client, odd, path, limit)
             for method in ("GET", "PUT", "DELETE", "OPTIONS"):
-                answer = client.ask(method, path, timeout=limit)
-                settle(robust(answer, f"{method} {path}", limit=limit))
-        if not client.wait_serving(registered=True):
-            answer = client.driver.health()
-            sent = "requests of odd shapes to backup and restore"
-            settle(Finding("ROBUST-1", sent, "the client still serves", came(answer), (answer,)))
+                ask = partial(client.ask, method, path, timeout=limit)
+                odd.judge(Request(f"{method} {path}", ask), path)
+        odd.finish()
 
 
-def _bears_odd_data(client: Client, limit: float) -> None:
+def _bears_odd_data(client: Client, odd: OddRequests, path: str, limit: float) -> None:
     """Judges restores of texts that are no backup; a client that fails at any of them is ERROR-2's."""
-    password = "aA1!wa-settings-0000"
-    if callers_mistake(client.restore(password, "this is no backup"), ""):
+    if isinstance(callers_mistake(client.restore(PASSWORD, "this is no backup"), ""), Finding):
         return
-    odd = [(f"{name} as data", password, data) for name, data in _ODD_DATA]
-    odd.append(("a password of a million characters, and data", "x" * 1_000_000, "QUFB"))
-    for name, word, data in odd:
-        answer = client.restore(word, data, timeout=limit)
-        settle(robust(answer, f"restore with {name}", limit=limit))
+    cases = [(f"{name} as data", PASSWORD, data) for name, data in _ODD_DATA]
+    cases.append(("a password of a million characters, and data", "x" * 1_000_000, "QUFB"))
+    for name, word, data in cases:
+        odd.judge(Request(f"restore with {name}", partial(client.restore, word, data, timeout=limit)), path)
 
 
 @pytest.mark.wa_clause("ROBUST-2", uses_up="restores")
 def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -> None:
     rng = rng_of(wa_case)
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        take_backup(client, a_password(rng))
+        at = take_backup(client, a_password(rng)).at
         passwords = [a_password(rng) for _ in range(4)]
         drivers = [client.driver.clone() for _ in passwords]
         try:
@@ -141,27 +143,34 @@ def test_backups_taken_at_the_same_time_all_succeed_and_restore(wa_case: Case) -
                 driver.close()
         # what is no judgement yet is asked for again, with patience
         answers = [
-            client.backup(password) if passing(answer) else answer
+            client.backup(password) if not_now(answer) else answer
             for password, answer in zip(passwords, answers, strict=True)
         ]
         sent = f"{len(passwords)} backups at the same time, each with its own password"
         for answer in answers:
-            if answer.status == 429:
+            if is_rate_limit(answer):
                 raise NotTested("the client limits backups made at the same time (429)")
-            finding = accepted_backup(answer, sent)
-            if finding is not None and not (answer.ok and answer.data):
-                settle(Finding("ROBUST-2", sent, finding.expected, finding.observed, tuple(answers)))
+            judgement = accepted_backup(answer, sent)
+            if isinstance(judgement, Finding) and not (answer.ok and answer.data):
+                finding = Finding("ROBUST-2", sent, judgement.expected, judgement.observed, tuple(answers))
+                wa_case.judge(finding)
+        wa_case.judge(Evidence("ROBUST-2", "backups at the same time", len(answers)))
         if wa_case.testbed.profile == "backup" or not client.may_restore:
             wa_case.remark("that each restores was not checked: restores are not in the profile")
             return
         most = len(passwords) if client.managed else 2
+        now = at
         for password, answer in list(zip(passwords, answers, strict=True))[:most]:
-            restored = client.restore(password, answer.data, fresh=True)
-            if restored.answered and not restored.ok:
+            backup = Backup(password, answer.data or "", at, answer, client.version)
+            before = change_values(client, rng, "application", now=now) if client.may_change else now
+            attempt = attempt_restore(client, backup, before=before)
+            if attempt.refused:
                 _restores_one_after_another(client, rng)
-                told = f"{sent}, then a restore of one"
-                settle(Finding("ROBUST-2", told, "it is accepted", came(restored), (answer, restored)))
+                told, last = f"{sent}, then a restore of one", attempt.answer
+                wa_case.judge(Finding("ROBUST-2", told, "it is accepted", came(last), (answer, last)))
             come_back(client)
+            now = shown(client, "application")
+            wa_case.judge(made_again("ROBUST-2", at, before, now))
 
 
 def _restores_one_after_another(client: Client, rng: random.Random) -> None:
@@ -180,19 +189,18 @@ def test_two_restores_at_the_same_time_leave_one_state_whole(wa_case: Case) -> N
         for _ in range(2):
             at = plant_other_values(client, rng, "application", "about", "business")
             backups.append(take_backup(client, a_password(rng), at=at))
-        if not changeable(backups[0].at, "application", "about", "business"):
-            raise NotTested("no setting can be changed, so states cannot be told apart")
         rounds = 4 if client.managed else 1
         # what each restore reads as by itself, whatever it loses
         states = [
-            (name, restore_and_read(client, backup)[1])
+            (name, restore_and_read(client, backup, before=backups[1].at)[1])
             for name, backup in zip(("the first backup", "the second backup"), backups, strict=True)
         ]
         for _ in range(rounds):
             answers = client.restore_at_once([(backup.password, backup.data) for backup in backups])
             if not any(answer.ok or not answer.answered for answer in answers):
                 raise NotTested(f"both restores were refused ({came(answers[0])}): see RESTORE-8")
-            settle(whole("ROBUST-3", "two restores at the same time", read_settled(client), *states))
+            after = read_settled(client)
+            wa_case.judge(whole("ROBUST-3", "two restores at the same time", after, *states))
 
 
 @pytest.mark.wa_clause("ROBUST-4")
@@ -246,7 +254,7 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
             calls += _on_another_setup(wa_case, client, backup)
         calls += _on_a_new_machine(wa_case, secret, wrong, backup)
         for sent, answer in calls:
-            settle(not_echoed(answer, sent, needles))
+            wa_case.judge(not_echoed(answer, sent, needles))
 
 
 def _on_a_new_machine(case: Case, secret: str, wrong: str, backup: Backup) -> Iterator[tuple[str, Answer]]:

@@ -12,10 +12,7 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     another_setup,
-    can_spare_restores,
-    come_back,
     on_multiconnect,
-    restore_accepted,
     rng_of,
     take_backup,
 )
@@ -25,11 +22,12 @@ from pytest_wa_settings.conformance.episodes import (
     existing_app,
     multiconnect_app,
 )
-from pytest_wa_settings.conformance.judgements import came, settle
+from pytest_wa_settings.conformance.judgements import came
 from pytest_wa_settings.conformance.migration import NewMachine, new_machine
 from pytest_wa_settings.conformance.phones import Phones, Seen, gives_new_code, new_codes
+from pytest_wa_settings.conformance.restores import can_spare_restores, come_back, restore_accepted
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, NotApplicable, NotTested
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, Judgement, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
 
 _ADD_CONSUMER = "needs a view of what contacts see: add consumer to clients.toml"
@@ -83,14 +81,18 @@ def _phones(record: ExistingApp | NewMachine, client: Client, where: str) -> Wat
     if before and after and before != after:
         raise NotTested("another phone number came back: see RESTORE-3")
     if not all(seen.code for seen in record.phones.before.values()):
-        raise NotTested("the consumer view showed no security code before the restore")
+        raise NotTested("the consumer view showed no security code before the restore", "no evidence")
+    if isinstance(record, NewMachine) and record.views_differ:
+        raise NotTested(record.views_differ, "surroundings")
+    if record.is_made is False:
+        raise NotTested("the state from before the restore came back: see RESTORE-10")
     return record.phones, record.answer, where
 
 
 @pytest.mark.wa_clause("CODE-1", uses_up="new machine")
 def test_a_restore_gives_every_contact_a_new_code(wa_case: Case) -> None:
     for phones, answer, sent in _watched(wa_case):
-        settle(new_codes(phones, answer, sent))
+        wa_case.judge(new_codes(phones, answer, sent))
 
 
 @pytest.mark.wa_clause("CODE-1", "CODE-2", uses_up="restores", widens=True)
@@ -116,18 +118,18 @@ def test_each_restore_of_one_backup_gives_a_new_code_and_a_notice(wa_case: Case,
             phones.look_after(restores=1, too_many=False)
             sent = f"one backup restored {times} (version {client.version})"
             for phones.before in earlier:
-                settle(new_codes(phones, answer, sent))
+                wa_case.judge(new_codes(phones, answer, sent))
             phones.before = earlier[-1]
-            _judge_notices(phones, answer, sent)
+            wa_case.judge(_one_notice(phones, answer, sent))
 
 
 @pytest.mark.wa_clause("CODE-2", uses_up="new machine")
 def test_contacts_who_want_to_know_get_one_notice_and_others_none(wa_case: Case) -> None:
     for phones, answer, sent in _watched(wa_case):
-        _judge_notices(phones, answer, sent)
+        wa_case.judge(_one_notice(phones, answer, sent))
 
 
-def _judge_notices(phones: Phones, answer: Answer, sent: str) -> None:
+def _one_notice(phones: Phones, answer: Answer, sent: str) -> Judgement:
     for contacts, wanted, who in ((phones.told, 1, "on"), (phones.untold, 0, "off")):
         counts = [phones.after[contact].notices - phones.before[contact].notices for contact in contacts]
         if any(count != wanted for count in counts):
@@ -135,19 +137,21 @@ def _judge_notices(phones: Phones, answer: Answer, sent: str) -> None:
                 f"contacts with security notifications {who} get {wanted} notice that names the business"
             )
             observed = f"they got {', '.join(map(str, counts))}"
-            settle(Finding("CODE-2", sent, expected, observed, (answer,)))
+            return Finding("CODE-2", sent, expected, observed, (answer,))
+    missing = None if phones.told else "no contact is known that can have its security notifications on"
+    return Evidence("CODE-2", "one notice, or none", len(phones.after), missing=missing)
 
 
 @pytest.mark.wa_clause("CODE-1", uses_up="restores", widens=True)
 def test_a_restore_on_an_existing_multiconnect_app_gives_a_new_code(wa_case: Case) -> None:
     record = multiconnect_app(wa_case)
-    settle(new_codes(_phones_of(record), record.answer, record.sent))
+    wa_case.judge(new_codes(_phones_of(record), record.answer, record.sent))
 
 
 @pytest.mark.wa_clause("CODE-2", uses_up="restores", widens=True)
 def test_contacts_of_multiconnect_get_one_notice(wa_case: Case) -> None:
     record = multiconnect_app(wa_case)
-    _judge_notices(_phones_of(record), record.answer, record.sent)
+    wa_case.judge(_one_notice(_phones_of(record), record.answer, record.sent))
 
 
 def _phones_of(record: MulticonnectApp) -> Phones:
@@ -181,23 +185,23 @@ def _judge_kept(case: Case, client: Client) -> None:
     backup = take_backup(client, a_password(rng_of(case)))
     sent, answer = "backup", backup.answer
     phones.after = phones.look()
-    _same_codes(phones, sent, answer)
+    case.judge(_same_codes(phones, sent, answer))
     for name, call in _refused_calls(case, client, backup):
         answer = call()
         if answer.ok:
             come_back(client)
             raise NotTested(f"{name} was accepted, which another clause judges")
         phones.after = phones.look()
-        _same_codes(phones, name, answer)
+        case.judge(_same_codes(phones, name, answer))
         sent += f", {name}"
     phones.look_after(restores=0)  # a notice may take a moment
-    _same_codes(phones, sent, answer)
+    case.judge(_same_codes(phones, sent, answer))
     if client.can_restart and _starts(client, phones) and _differing(phones):
         kept, phones.before = phones.before, phones.after
         if not _starts(client, phones) or _differing(phones):
             raise NotTested("the code changes at a start alone, of which no clause speaks")
         phones.before = kept
-        _same_codes(phones, f"{sent}, start again", answer)
+        case.judge(_same_codes(phones, f"{sent}, start again", answer))
 
 
 def _starts(client: Client, phones: Phones) -> bool:
@@ -239,11 +243,18 @@ def _differing(phones: Phones) -> list[str]:
     return [contact for contact, seen in phones.before.items() if phones.after[contact] != seen]
 
 
-def _same_codes(phones: Phones, sent: str, answer: Answer) -> None:
+def _same_codes(phones: Phones, sent: str, answer: Answer) -> Judgement:
     changed = _differing(phones)
     if changed:
         observed = f"{len(changed)} of {len(phones.before)} contacts see another code or a notice"
-        settle(Finding("CODE-3", sent, "codes and notices as before", observed, (answer,)))
+        return Finding("CODE-3", sent, "codes and notices as before", observed, (answer,))
+    return Evidence("CODE-3", "codes as before", missing=_no_code(phones))
+
+
+def _no_code(phones: Phones) -> str | None:
+    """What is missing where no contact sees a code that could have become another one."""
+    seen_codes = any(seen.code for seen in phones.before.values())
+    return None if seen_codes else "no contact sees a security code of the business"
 
 
 @pytest.mark.wa_clause("CODE-4", uses_up="restores")
@@ -295,4 +306,6 @@ def _judge_kept_by_a_restore(case: Case, source: Client, target: Client, see: st
         observed = f"{len(changed)} of {len(phones.before)} contacts see another code ({came(answer)})"
         where = "" if source is target else " on a new machine"
         sent = f"restore of a backup on version {target.version}{where}"
-        settle(Finding("CODE-4", sent, "every contact sees the code from before", observed, (answer,)))
+        finding = Finding("CODE-4", sent, "every contact sees the code from before", observed, (answer,))
+        case.judge(finding)
+    case.judge(Evidence("CODE-4", "codes as before", missing=_no_code(phones)))

@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_wa_settings.api.versions import version_numbers
 from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
-    come_back,
     plant_other_values,
-    restore_accepted,
     retired,
     rng_of,
     take_backup,
-    version_numbers,
 )
 from pytest_wa_settings.conformance.damage import damages
 from pytest_wa_settings.conformance.episodes import existing_app
@@ -30,14 +28,14 @@ from pytest_wa_settings.conformance.judgements import (
     refused,
     restored,
     sealed,
-    settle,
     told_by,
 )
 from pytest_wa_settings.conformance.migration import new_machine
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
+from pytest_wa_settings.conformance.restores import attempt_restore, come_back, restore_accepted
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, NotTested
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, NotTested
 from pytest_wa_settings.wire import Answer
 
 _SOME_DAMAGES = 60
@@ -53,7 +51,7 @@ def test_a_newer_version_restores_an_older_versions_backup(wa_case: Case) -> Non
     testbed = wa_case.testbed
     seen = None if testbed.managed else _seen_versions(wa_case)
     if seen is not None:
-        _judge_versions(*seen, lost=_lost_anyway(wa_case) | {"application:webhooks.url"})
+        _judge_versions(wa_case, *seen, lost=_lost_anyway(wa_case) | {"application:webhooks.url"})
         return
     older, newer = _version_pair(wa_case)
     _judge_move(wa_case, older, newer)
@@ -81,41 +79,47 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
         earlier = read(old)
         at = plant_other_values(old, rng, "application", "about", "business", now=earlier)
         backup = take_backup(old, a_password(rng), at=at)
-        settle(sealed(backup.data, planted_texts(at, earlier), (backup.answer,)))
+        judgement = sealed(backup.data, planted_texts(at, earlier), (backup.answer,))
+        if isinstance(judgement, Finding) or not judgement.missing:
+            case.judge(judgement)
         phones = Phones.of(case, old) if gives_new_code(newer) and not gives_new_code(older) else None
         if phones:
             phones.look_before()
         sent = f"a backup of version {older}, restored by version {newer} on a new machine"
-        answer = new.restore(backup.password, backup.data, fresh=True)
-        if answer.answered and not answer.ok:
-            settle(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
+        attempt = attempt_restore(new, backup)
+        answer = attempt.answer
+        if attempt.refused:
+            case.judge(Finding("RESTORE-12", sent, "it is accepted", came(answer), (answer,)))
         try:
             new.come_back(expect_registered=True)
         except NotBack as error:
             if not _own_backup_comes_back(case, newer):
                 raise NotTested(f"{error.problem}: see RESTORE-9") from None
             expected = "it serves, as after a restore of its own version's backup"
-            settle(Finding("RESTORE-12", sent, expected, error.problem, (answer,)))
+            case.judge(Finding("RESTORE-12", sent, expected, error.problem, (answer,)))
         planted, after = _planted(earlier, at), read(new)
         if phones and after.number in (None, at.number):  # contacts know no other number
             phones.look_after(restores=1, too_many=False)
-            settle(new_codes(phones, answer, sent))
+            case.judge(new_codes(phones, answer, sent))
         gone = retired(new, at, after)
         planted = {leaf: value for leaf, value in planted.items() if leaf not in gone}
         lost = _lost_within(case, older, backup, planted) if differences(planted, after.values) else set()
-        _judge_versions(sent, planted, after, answer, lost=lost)
+        _judge_versions(case, sent, planted, after, answer, lost=lost)
         profile = {leaf: at.values[leaf] for leaf in _changed_profile(at, earlier) if leaf in after.values}
-        settle(restored("RESTORE-4", profile, after, where="on a new machine", answers=(answer,)))
-        _judge_refusals(new, backup, sent)
+        before, where = earlier.values, "on a new machine"
+        judgement = restored("RESTORE-4", profile, after, before=before, where=where, answers=(answer,))
+        if isinstance(judgement, Finding) or not judgement.missing:
+            case.judge(judgement)
+        _judge_refusals(case, new, backup, sent)
 
 
-def _judge_refusals(new: Client, backup: Backup, sent: str) -> None:
+def _judge_refusals(case: Case, new: Client, backup: Backup, sent: str) -> None:
     """An older version's format may be read by other code, which refuses what is refused in its own."""
     wrong = new.restore(backup.password[::-1], backup.data)
-    settle(refused("RESTORE-5", f"{sent}, with a wrong password", wrong))
+    case.judge(refused("RESTORE-5", f"{sent}, with a wrong password", wrong))
     for damage in list(damages(backup.data))[::_SOME_DAMAGES]:
         answer = new.restore(backup.password, damage.data)
-        settle(refused("RESTORE-6", f"{sent}, damaged: {damage.how}", answer))
+        case.judge(refused("RESTORE-6", f"{sent}, damaged: {damage.how}", answer))
 
 
 def _own_backup_comes_back(case: Case, version: str) -> bool:
@@ -184,13 +188,17 @@ def _lost_anyway(case: Case) -> set[Leaf]:
 
 
 def _judge_versions(
-    sent: str, planted: dict[Leaf, object], after: Snapshot, answer: Answer, *, lost: set[Leaf]
+    case: Case, sent: str, planted: dict[Leaf, object], after: Snapshot, answer: Answer, *, lost: set[Leaf]
 ) -> None:
     """A field that any restore loses is RESTORE-2's; what only the newer version loses is judged here."""
     wanted = {leaf: value for leaf, value in planted.items() if leaf not in lost}
     told = differences(told_by(after, wanted), after.values)
     if told:
-        settle(Finding("RESTORE-12", sent, "the older client's settings", "; ".join(told[:4]), (answer,)))
+        finding = Finding("RESTORE-12", sent, "the older client's settings", "; ".join(told[:4]), (answer,))
+        case.judge(finding)
+    fields = tuple(wanted)
+    missing = None if fields else "no setting could be changed on the older client, so none can come back"
+    case.judge(Evidence("RESTORE-12", "restored by a newer version", 1, fields, missing=missing))
 
 
 def _version_pair(case: Case) -> tuple[str, str]:

@@ -6,9 +6,14 @@ import base64
 import random
 from collections.abc import Iterator
 
+from pytest_wa_settings.conformance.arrange import wait_until
+from pytest_wa_settings.conformance.judgements import came
 from pytest_wa_settings.testbed import Client
+from pytest_wa_settings.verdicts import NotTested
 from pytest_wa_settings.wire import NO_TOKEN, Token
 
+_HANDED_OUT_FOR, _LOGIN_PAUSE = 15.0, 0.5
+"""Seconds in which a client may hand one token out to every login, and between two logins meanwhile."""
 _LONG_ENOUGH = 16
 """Characters of a token that can be changed so that it is no other valid one by chance."""
 
@@ -27,6 +32,50 @@ def bad_tokens(client: Client, rng: random.Random) -> Iterator[tuple[str, str | 
     valid = client.driver.session_token()
     if valid and len(valid) >= _LONG_ENOUGH:
         yield from _near(valid)
+
+
+def token_apart(client: Client) -> str:
+    """The token of one more login as administrator, another than the session's where the client gives such.
+
+    A client may hand one token out to every login of some seconds: then it waits for another one.
+
+    Raises:
+        Unavailable: no login can be made.
+    """
+    tokens = [client.fresh_admin_token()]
+
+    def is_apart() -> bool:
+        if is_held_by(client, tokens[0]):
+            tokens[0] = client.fresh_admin_token()
+        return not is_held_by(client, tokens[0])
+
+    if not client.habits.one_token and not wait_until(is_apart, _HANDED_OUT_FOR, _LOGIN_PAUSE):
+        client.habits.one_token = True
+    return tokens[0]
+
+
+def log_out(client: Client, token: str) -> None:
+    """Logs a token out, and sees that no login since was given it again.
+
+    Raises:
+        NotTested: the client refused the logout, or gives the same token to the next login.
+    """
+    was_session = is_held_by(client, token)
+    change = client.log_out(token)
+    if not change.made:
+        raise NotTested(f"the client refused the logout ({came(change.answer)})")
+    if was_session:
+        client.driver.forget_token()
+        client.calls.application()  # which logs in
+    if is_held_by(client, token):
+        raise NotTested(
+            "a login after the logout gives the same token again, so it is rightly good", "no evidence"
+        )
+
+
+def is_held_by(client: Client, token: str) -> bool:
+    """Whether a token is the session's own."""
+    return client.driver.session_token() == token
 
 
 def odd_headers(rng: random.Random) -> Iterator[tuple[str, dict[str, str]]]:

@@ -1,15 +1,22 @@
-"""Messages and callbacks around a migration, told apart by text and by path (BACKUP-7, BACKUP-8)."""
+"""Messages and callbacks around a migration, told apart by text and by path (BACKUP-7, BACKUP-8).
+
+Texts and paths are this run's alone: contacts keep what an earlier run sent. What a machine must serve is asked
+of it by messages that it sends itself, as the network may hand what a contact writes to any machine of the
+number.
+"""
 
 from __future__ import annotations
 
 import json
-import random
+import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_wa_settings.api.resources import APPLICATION, WEBHOOK_CA
 from pytest_wa_settings.conformance.arrange import plant, until_shown, wait_until
-from pytest_wa_settings.conformance.fields import BY_LEAF, canary
+from pytest_wa_settings.conformance.fields import BY_LEAF
 from pytest_wa_settings.conformance.snapshots import shown
 from pytest_wa_settings.testbed import NotBack
 
@@ -23,6 +30,10 @@ SERVED = (_A_CALLBACK, _A_MESSAGE)
 """What a client that serves does for its business, beside answering."""
 _WITHIN = 6.0
 """Seconds for a message or a callback to arrive, before the latency of the testbed is added."""
+_STATUSES = ("sent", "delivered", "read")
+"""The statuses of which a client can be asked to call back (api 5.1)."""
+_MOST_SENT = 3
+"""How often a message is sent, each time another one, where no answer comes."""
 _PENDING_WITHIN = 0.5
 """Seconds after the first new callback in which a pending one would come."""
 
@@ -40,6 +51,7 @@ class Traffic:
     """What was sent and received before a backup, and what came of it on the new machine.
 
     Attributes:
+        consumer: the view of the old machine's contacts; `new_view` that of the new one's, if it is another.
         path: the webhook path that the backup knows; `other` is the old machine's own, after the backup.
         sent: a message sent, and seen by the contact, before the backup.
         received: text of a message received, and called back, before the backup.
@@ -55,10 +67,10 @@ class Traffic:
     consumer: Consumer | None
     webhook: Receiver | None
     limit: float
-    rng: random.Random
     path: str
     other: str
     client: Client
+    new_view: Consumer | None = None
     sent: Sent | None = None
     received: str | None = None
     pending: str | None = None
@@ -71,7 +83,7 @@ class Traffic:
     sent_copies: int = 0
 
     @classmethod
-    def of(cls, case: Case, old: Client, rng: random.Random) -> Traffic | None:
+    def of(cls, case: Case, old: Client) -> Traffic | None:
         """The traffic of this migration; None where the testbed has neither consumer nor webhook."""
         testbed = case.testbed
         consumer = testbed.consumer_for(old)
@@ -80,9 +92,9 @@ class Traffic:
         contacts = consumer.test_contacts(1) if consumer else list(testbed.contacts[:1])
         if not contacts or not old.may_change:
             return None
-        paths = f"/{canary(rng)}", f"/{canary(rng)}"
+        paths = f"/{_unique()}", f"/{_unique()}"
         limit = _WITHIN + 50 * testbed.latency
-        return cls(contacts[0], consumer, testbed.webhook, limit, rng, *paths, old)
+        return cls(contacts[0], consumer, testbed.webhook, limit, *paths, old)
 
     def before_the_backup(self) -> None:
         """Sends and receives, then leaves one callback pending."""
@@ -117,15 +129,28 @@ class Traffic:
             self.received = None
             return
         self.webhook.hold(self.path)
-        self.pending = self._cause_callback(self.client)
-        if self.pending is None or not self._called(self.path, self.pending):
+        self.pending = next(
+            filter(None, (self._pend(cause) for cause in (self._write, self._own_status))), None
+        )
+        if self.pending is None:
             self.no_callbacks = "no callback could be left pending before the backup"
-            self.pending = None
+
+    def _pend(self, cause: Callable[[], str | None]) -> str | None:
+        """What the body of a callback holds that was caused and came, while its path was held; None if none."""
+        text = cause()
+        return text if text is not None and self._called(self.path, text) else None
+
+    def _own_status(self) -> str | None:
+        sent = self.send(self.client, wait=False)
+        return sent.identity if sent else None
 
     def _receives(self) -> bool:
         """Whether a message from the contact, or else one to it, is called back."""
-        self.received = self._write()
-        control = self.received or (self.sent.identity if self.sent else None)
+        received = self._write()
+        if received is not None and self._called(self.path, received):
+            self.received = received
+            return True
+        control = self.sent.identity if self.sent else None
         return control is not None and self._called(self.path, control)
 
     def _starts_to_trust(self) -> bool:
@@ -176,12 +201,13 @@ class Traffic:
         self.webhook.release(self.path)
         self.webhook.clear(self.path)
 
-    def on_the_new_machine(self, new: Client) -> dict[str, bool]:
+    def on_the_new_machine(self, new: Client, view: Consumer | None) -> dict[str, bool]:
         """The positive control; says of messages and callbacks whether they are served.
 
         Of what the old machine did not serve either, nothing is said; nor of callbacks where a start comes
         first, with which `after_a_start` goes on.
         """
+        self.new_view = view if view is not self.consumer else None
         served = {}
         if self._waits_for_a_start(new):
             self._listen(new, self.path)
@@ -231,28 +257,52 @@ class Traffic:
         return self._calls_back(new) if what == _A_CALLBACK else self.send(new) is not None
 
     def _calls_back(self, new: Client) -> bool:
+        """Whether the new machine calls back the status of a message that it is given just now."""
         self._listen(new, self.path)
-        text = self._cause_callback(new)
-        return text is not None and self._called(self.path, text)
+        sent = self.send(new, wait=False)
+        return sent is not None and sent.identity is not None and self._called(self.path, sent.identity)
 
     def _listen(self, client: Client, path: str) -> bool:
         assert self.webhook is not None
-        headers = {"Content-Type": "text/plain"}
-        certificate = self.webhook.ca_pem
+        certificate = self.webhook.ca_pem.encode()
         if certificate:
-            client.ask("POST", "/v1/certificates/webhooks/ca", content=certificate.encode(), headers=headers)
-        body = {"webhooks": {"url": self.webhook.url(path)}}
-        answer = client.ask("PATCH", "/v1/settings/application", json=body)
-        return answer.ok
+            give_certificate(client, certificate)
+        url = self.webhook.url(path)
+        # statuses may be switched off, and those of its own messages are what it is asked for
+        for status in _STATUSES:
+            leaf = f"application:webhooks.message.{status}"
+            if shown(client, APPLICATION.name).values.get(leaf) is False:
+                plant(client, {leaf: True})
+
+        def is_there() -> bool | None:
+            return shown(client, APPLICATION.name).values.get("application:webhooks.url") == url
+
+        body = {"webhooks": {"url": url}}
+        return client.change(
+            lambda: client.ask(APPLICATION.method, APPLICATION.path, json=body), is_there
+        ).made
 
     def send(self, client: Client, *, wait: bool = True) -> Sent | None:
-        """A message to the contact; None if it was refused, or if the contact did not get it in time."""
-        text = canary(self.rng, 24)
-        client.driver.contacts([f"+{self.contact}"])
-        answer = client.driver.send_text(self.contact, text)
-        if not answer.ok:
-            return None
-        if self.consumer is not None and wait and not wait_until(lambda: self.copies(text) > 0, self.limit):
+        """A message to the contact; None if it was refused, or if the contact did not get it in time.
+
+        Where no answer came, it counts if it arrives; else another one is sent, so that none is there twice.
+        """
+        client.calls.contacts([f"+{self.contact}"])
+        for _ in range(_MOST_SENT):
+            text = _unique()
+            answer = client.calls.send_text(self.contact, text)
+            if answer.answered and not answer.ok:
+                return None
+            if self.consumer is None and answer.ok:
+                break
+            looks = wait or not answer.ok
+            if answer.ok and not looks:
+                break
+            if self.consumer is not None and self._arrives(text):
+                break
+            if answer.ok:
+                return None
+        else:
             return None
         body = answer.body
         messages = body.get("messages") if isinstance(body, dict) else None
@@ -260,26 +310,23 @@ class Traffic:
         identity = first.get("id") if isinstance(first, dict) else None
         return Sent(text, identity if isinstance(identity, str) else None)
 
-    def _cause_callback(self, client: Client) -> str | None:
-        """Makes the client call back; returns what the call's body will hold."""
-        written = self._write()
-        if written:
-            return written
-        sent = self.send(client, wait=False)
-        return sent.identity if sent else None
+    def _arrives(self, text: str) -> bool:
+        return wait_until(lambda: self.copies(text) > 0, self.limit)
 
     def _write(self) -> str | None:
         """A message from the contact to the business: its text, or None where the view cannot write."""
-        text = canary(self.rng, 24)
+        text = _unique()
         if self.consumer is None or not self.consumer.write(self.contact, text, self.client.number()):
             return None
         return text
 
     def copies(self, text: str) -> int:
-        """How often the contact has a message with this text."""
-        assert self.consumer is not None
-        view = self.consumer.contact(self.contact, self.client.number())
-        return sum(text in str(message.get("text", message)) for message in view.messages)
+        """How often the contact has a message with this text, in the view that shows it most often."""
+        return max(self._copies_in(view, text) for view in (self.consumer, self.new_view) if view is not None)
+
+    def _copies_in(self, view: Consumer, text: str) -> int:
+        seen = view.contact(self.contact, self.client.number())
+        return sum(text in str(message.get("text", message)) for message in seen.messages)
 
     def _called(self, path: str, text: str) -> bool:
         return wait_until(lambda: self._has(path, text), self.limit)
@@ -288,6 +335,24 @@ class Traffic:
         assert self.webhook is not None
         calls = self.webhook.calls(path)
         return any(text.encode() in call.body and (call.accepted or not answered) for call in calls)
+
+
+def _unique() -> str:
+    """A text that no other run sends, of 24 characters."""
+    return secrets.token_hex(12)
+
+
+def give_certificate(client: Client, certificate: bytes) -> bool:
+    """Whether the client took an authority for webhooks (api 5.2)."""
+    headers = {"Content-Type": "text/plain"}
+
+    def is_there() -> bool | None:
+        answer = client.ask("GET", WEBHOOK_CA.path)
+        return answer.content.strip() == certificate.strip() if answer.ok else None
+
+    return client.change(
+        lambda: client.ask(WEBHOOK_CA.method, WEBHOOK_CA.path, content=certificate, headers=headers), is_there
+    ).made
 
 
 def statuses_of(body: bytes, identity: str) -> set[str]:

@@ -170,7 +170,7 @@ class Running:
         vars(report)["wa_entry"], vars(report)["wa_testbed"] = entry, name_of(item)
         for clause in (*entry["clauses"], *entry["widens"]):
             item.user_properties += [
-                ("wa_clause", f"{clause}: {said}") for said, _ in rungs_of(clause, entry)
+                ("wa_clause", f"{clause}: {rung.verdict}") for rung in rungs_of(clause, entry)
             ]
         if entry["outcome"] == "fail":
             self._show_findings(report, entry)

@@ -6,16 +6,22 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from pytest_wa_settings.api import Driver
 from pytest_wa_settings.testbed.errors import Unavailable
-from pytest_wa_settings.wire import ADMIN, Answer, Driver, Recorder, Tls, Token, WireError
+from pytest_wa_settings.wire import ADMIN, Answer, Recorder, Tls, Token, WireError
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.client import Client
 
 FACTORY_PASSWORD = "secret"
 """What the administrator's account is born with (api 1.1)."""
 
 
 _NEVER_SENT = ("refused", "connect", "tls")
+_LOGIN = "POST /v1/users/login"
 
 
 class ClientDriver(Driver):
@@ -108,7 +114,7 @@ class Accounts:
         """Notes that the client may be as it comes out of the box: a first login may be tried again."""
         self._tried = False
 
-    def enter(self, driver: Driver) -> bool:
+    def enter(self, client: Client) -> bool:
         """Tries the first login of a client as it comes out of the box; whether the suite is in now.
 
         Once only, until the client may have been born again: repeated wrong passwords lock accounts.
@@ -117,15 +123,19 @@ class Accounts:
         if self._tried or not self.first_login or not own or own == FACTORY_PASSWORD:
             return False
         self._tried = True
-        return driver.login(password=FACTORY_PASSWORD, new_password=own).ok
+        driver = client.driver
+        return client.change(
+            lambda: driver.login(password=FACTORY_PASSWORD, new_password=own),
+            lambda: client.retry.call(_LOGIN, driver.login).ok,
+        ).made
 
-    def user_token(self, driver: Driver) -> str:
+    def user_token(self, client: Client) -> str:
         """A token of an account that is no administrator's; raises Unavailable.
 
         Logs in anew each time, and makes the account again when it is gone (a restore or reset may do that).
         """
         if self.user is not None and self.user_password is not None:
-            answer = driver.login(self.user, self.user_password, remember=False)
+            answer = client.login(self.user, self.user_password)
             if answer.ok and answer.token:
                 return answer.token
             if not self.may_make:
@@ -139,30 +149,34 @@ class Accounts:
                 "add user and user_password_env to clients.toml, or may_change = true to have one made",
             )
         if self._made is not None:
-            answer = driver.login(*self._made, remember=False)
+            answer = client.login(*self._made)
             if answer.ok and answer.token:
                 return answer.token
-        return self._make(driver)
+        return self._make(client)
 
-    def _make(self, driver: Driver) -> str:
+    def _make(self, client: Client) -> str:
         name, password = f"wa{secrets.token_hex(4)}", new_password()
-        driver.recorder.add_secret(password)
+        client.driver.recorder.add_secret(password)
         # Rights come by role: a name that begins as the administrator's does gives none.
-        created = driver.create_user(f"admin{name}", password)
-        if created.ok:
+        created = client.make_user(f"admin{name}", password)
+        if created.made:
             name = f"admin{name}"
         else:
-            created = driver.create_user(name, password)
-        if not created.ok:
+            created = client.make_user(name, password)
+        if not created.made:
             raise Unavailable(
-                f"the client made no account without administrator's rights ({_came(created)})",
+                f"the client made no account without administrator's rights ({_came(created.answer)})",
                 "add user and user_password_env to clients.toml",
             )
-        answer = driver.login(name, password, remember=False)
+        answer = client.login(name, password)
         if PASSWORD_MUST_CHANGE in answer.codes:
             first, password = password, new_password()
-            driver.recorder.add_secret(password)
-            answer = driver.login(name, first, new_password=password, remember=False)
+            client.driver.recorder.add_secret(password)
+            client.change(
+                partial(client.driver.login, name, first, new_password=password, remember=False),
+                lambda: client.login(name, password).ok,
+            )
+            answer = client.login(name, password)
         if not answer.ok or not answer.token:
             raise Unavailable(
                 f"the account that the suite made cannot log in ({_came(answer)})",
@@ -171,10 +185,10 @@ class Accounts:
         self._made = (name, password)
         return answer.token
 
-    def fresh_admin_token(self, driver: Driver) -> str:
+    def fresh_admin_token(self, client: Client) -> str:
         """The token of one more login as administrator; raises Unavailable."""
         try:
-            answer = driver.login(remember=False)
+            answer = client.retry.call(_LOGIN, lambda: client.driver.login(remember=False))
         except WireError:
             raise Unavailable(
                 "the client is used with a fixed token, so no login can be made",
@@ -194,23 +208,24 @@ def new_password() -> str:
     return "aA1!" + "".join(secrets.choice(letters) for _ in range(20))
 
 
-def delete_made_users(driver: ClientDriver) -> list[str]:
-    """Deletes the accounts that were made through this driver; returns those that could not be."""
+def delete_made_users(client: Client) -> list[str]:
+    """Deletes the accounts that were made through the client's driver; returns those that could not be."""
     left = []
-    for name in sorted(driver.made_users):
-        answer = driver.delete_user(name)
+    for name in sorted(client.driver.made_users):
+        delete = partial(client.retry.call, "DELETE /v1/users", partial(client.driver.delete_user, name))
+        answer = delete()
         if answer.failure_kind == "closed":  # as it is by a client that goes down and is back at once
-            answer = driver.delete_user(name)
+            answer = delete()
         deleted = answer.ok and not answer.content.lstrip().startswith(b"<")
-        if not deleted and not _is_gone(driver, name, answer):
+        if not deleted and not _is_gone(client, name, answer):
             left.append(name)
     return left
 
 
-def _is_gone(driver: Driver, name: str, answer: Answer) -> bool:
+def _is_gone(client: Client, name: str, answer: Answer) -> bool:
     if not answer.answered:
         return False
-    return answer.status == 404 or driver.request("GET", f"/v1/users/{name}").status in (400, 404)
+    return answer.status == 404 or client.ask("GET", f"/v1/users/{name}").status in (400, 404)
 
 
 def _came(answer: Answer) -> str:

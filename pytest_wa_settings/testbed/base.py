@@ -231,9 +231,3 @@ class Testbed(ABC):
     def warnings(self) -> list[str]:
         """What the reader of the report should know about the testbed."""
         return []
-
-
-def version_key(version: str) -> tuple[int, ...]:
-    """The numbers of a version such as `v2.31.4`, in order, so that versions can be compared."""
-    parts = version.strip().lower().removeprefix("v").split("-")[0].split(".")
-    return tuple(int(part) if part.isdigit() else 0 for part in parts)

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_wa_settings.testbed import health as states
-from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver
+from pytest_wa_settings.api import health as states
+from pytest_wa_settings.api.calls import Calls
+from pytest_wa_settings.api.resources import (
+    APPLICATION,
+    SUPPORT,
+    changes_settings,
+    is_repeatable,
+    is_restore,
+    number_of,
+)
+from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE, Accounts, ClientDriver
 from pytest_wa_settings.testbed.base import Policy, Setup, State
-from pytest_wa_settings.testbed.comeback import bring_back, why_not_serving
+from pytest_wa_settings.testbed.comeback import bring_back, stop_grace, why_not_serving
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
 from pytest_wa_settings.testbed.life import Budget, Habits, Life
-from pytest_wa_settings.testbed.patience import Patience
-from pytest_wa_settings.testbed.restoring import RESTORE, Pending, Restoring
+from pytest_wa_settings.testbed.restoring import Pending, Restoring
+from pytest_wa_settings.testbed.retry import Change, RetryPolicy
 from pytest_wa_settings.wire import ADMIN, UNSET, Answer, Token
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.base import Testbed
 
-BACKUP = "/v1/settings/backup"
-APPLICATION = "/v1/settings/application"
 _NO_SUCH_PATH = (403, 404, 405, 501)
 _A_LOOK = 0.5
 """Seconds that one look at a client that was given up may take, before the latency is added."""
+_GATEWAY_PAUSES = (0.05, 0.15, 0.3)
+"""Pauses, in seconds, before a look is repeated that a gateway answered: one answer of its says nothing yet."""
 
 
 class Client(Restoring):
@@ -38,6 +47,7 @@ class Client(Restoring):
         managed: the testbed starts it. may_change, may_restore: what the suite is allowed to do.
         touched: a restore was made on it, or may have been. pending: its last restore, until it is back.
         given_up: why it did not come back when it was last waited for; None once it serves again.
+        calls: the API's calls, each asked again while its answer is no judgement yet.
         unreadable: resources that it was found not to have. refused_leaves: fields that it was found not to
             take.
     """
@@ -85,7 +95,8 @@ class Client(Restoring):
         self.known_generation = life.generation()
         self._guard = guard
         self._number: tuple[str | None, float] | None = None
-        self._patience = Patience(self.habits, testbed.ready_timeout, self._otherwise_serves)
+        self.retry = RetryPolicy(self.habits, testbed.ready_timeout, self._otherwise_serves)
+        self.calls: Calls = _RetriedCalls(self)
 
     def __repr__(self) -> str:
         return f"<Client {self.name}>"
@@ -102,44 +113,93 @@ class Client(Restoring):
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
+        fresh: bool = False,
+        repeatable: bool | None = None,
     ) -> Answer:
-        """The answer to a request; 429, 503 and code 1017 are waited out, within the ready timeout.
+        """The answer to a request, asked again while it is no judgement yet, within the ready timeout.
 
-        A restore of any shape counts, and is allowed, as `restore` says.
+        A gateway's answer to what changes something is given back: whether it was carried out is unknown (see
+        `change`). A restore of any shape counts, and is allowed, as `restore` says.
         """
-
-        restores = method == "POST" and path.partition("?")[0] == RESTORE
+        restores = is_restore(method, path)
         if restores:
             self.prepare_restore()
 
         def call() -> Answer:
             return self._entered(
                 lambda: self.driver.request(
-                    method, path, json=json, content=content, headers=headers, token=token, timeout=timeout
+                    method,
+                    path,
+                    json=json,
+                    content=content,
+                    headers=headers,
+                    token=token,
+                    timeout=timeout,
+                    fresh=fresh,
+                    repeatable=repeatable,
                 )
             )
 
         def counted() -> Answer:
             return self._restoring(call) if restores else call()
 
-        if self._guard is not None and _changes(method, path):
+        if self._guard is not None and changes_settings(method, path):
             self._guard(False)
-        answer = self._patience.settle(f"{method} {path.partition('?')[0]}", counted)
-        if method == "GET" and path == APPLICATION and answer.ok:
-            self._number = (states.number_of(answer), time.monotonic())
+        again = is_repeatable(method, path) if repeatable is None else repeatable
+        answer = self.retry.call(f"{method} {path.partition('?')[0]}", counted, repeatable=again)
+        if method == "GET" and path == APPLICATION.path and answer.ok:
+            self._number = (number_of(answer), time.monotonic())
         return answer
 
+    def change(self, call: Callable[[], Answer], look: Callable[[], bool | None]) -> Change:
+        """A call that changes something, made again only where `look` finds that it was not carried out.
+
+        `look` reads the client: True where the change is there, False where it is not, None where nobody can
+        tell. It is asked only where no answer came from the client.
+        """
+        return self.retry.change(call, look)
+
     def backup(self, password: object, *, token: str | Token = ADMIN, timeout: float | None = None) -> Answer:
-        """POST /v1/settings/backup, with patience (doc, backup)."""
-        return self._patience.settle(
-            f"POST {BACKUP}",
-            lambda: self._entered(lambda: self.driver.backup(password, token=token, timeout=timeout)),
+        """POST /v1/settings/backup (doc, backup), asked again while the answer is no judgement yet."""
+        return self.calls.backup(password, token=token, timeout=timeout)
+
+    def backup_at_once(self, password: object) -> Answer:
+        """One backup of a client that is expected to be down: 503 counts, and a gateway's answer that lasts."""
+        return self._look(lambda: self.driver.backup(password))
+
+    def login(self, name: str, password: str) -> Answer:
+        """The login of an account (api 1.1), asked again while the answer is no judgement yet; not remembered."""
+        return self.retry.call(
+            "POST /v1/users/login", lambda: self.driver.login(name, password, remember=False)
         )
+
+    def log_out(self, token: str) -> Change:
+        """POST /v1/users/logout (api 1.3); where no answer came, the token itself tells whether it was made."""
+
+        def is_gone() -> bool | None:
+            answer = self.calls.application(token=token)
+            return True if answer.status == 401 else False if answer.answered else None
+
+        return self.change(lambda: self.calls.logout(token), is_gone)
+
+    def make_user(self, name: str, password: str) -> Change:
+        """POST /v1/users (api 1.3); where no answer came, a login of the account tells whether it was made."""
+
+        def can_log_in() -> bool | None:
+            answer = self.login(name, password)
+            return answer.answered and (answer.ok or PASSWORD_MUST_CHANGE in answer.codes)
+
+        def create() -> Answer:  # by the driver, which remembers the name
+            return self.retry.call(
+                "POST /v1/users", lambda: self.driver.create_user(name, password), repeatable=False
+            )
+
+        return self.change(create, can_log_in)
 
     def _entered(self, call: Callable[[], Answer]) -> Answer:
         """The answer to a call, made again after a first login where the password was refused."""
         answer = call()
-        if answer.failure_kind == "login" and self.accounts.enter(self.driver):
+        if answer.failure_kind == "login" and self.accounts.enter(self):
             answer = call()
         return answer
 
@@ -173,20 +233,29 @@ class Client(Restoring):
     def number(self) -> str | None:
         """The business number as digits: the setting `wa_id`, else as support tells; None if neither does."""
         if self._number is None or time.monotonic() - self._number[1] > 2.0:
-            found = states.number_of(self.ask("GET", APPLICATION))
+            found = number_of(self.calls.application())
             self._number = (found, time.monotonic())
         number, when = self._number
         if number is None and self.state == "registered":
-            number = states.number_of(self.ask("GET", "/v1/support"))
+            number = number_of(self.ask("GET", SUPPORT))
             self._number = (number, when)
         return number
 
     # stops and starts
 
     def probe(self, limit: float | None = None) -> Answer:
-        """One look at health, quick and without patience."""
+        """One look at health, quick and without patience; a gateway's answer counts only where it lasts."""
         quick = min(self.driver.timeout, max(2.0, 10 * self.testbed.latency))
-        return self._entered(lambda: self.driver.health(timeout=quick if limit is None else limit))
+        return self._look(lambda: self.driver.health(timeout=quick if limit is None else limit))
+
+    def _look(self, call: Callable[[], Answer]) -> Answer:
+        answer = self._entered(call)
+        for pause in _GATEWAY_PAUSES:
+            if not answer.from_gateway:
+                break
+            time.sleep(pause + self.testbed.latency)
+            answer = self._entered(call)
+        return answer
 
     def is_down(self) -> bool:
         """One look: no connection, 503, or neither connected nor connecting (nor new, where it was new)."""
@@ -220,9 +289,9 @@ class Client(Restoring):
         """Whether it serves now, as `wait_serving` says."""
         health = self.probe(_A_LOOK + 5 * self.testbed.latency if self.given_up else None)
         told = states.serves(health, registered=registered, shards=self.shards if self.multiconnect else 1)
-        if told is False:
+        if told is False and not (self.habits.health_fails and not health.ok and health.answered):
             return False
-        answer = self._entered(self.driver.application)
+        answer = self._look(self.driver.application)
         if answer.ok and not isinstance(answer.body, dict):
             return False  # a web page took the port over
         return self._reads(health, answer) or (bool(told) and answer.status in _NO_SUCH_PATH)
@@ -254,6 +323,10 @@ class Client(Restoring):
         elif not self.serves(expect_registered or None):
             raise self.given_up.again()
         self.settled()
+
+    def stop_grace(self) -> float:
+        """Seconds in which it would be seen to stop after a restore, as far as it is known."""
+        return stop_grace(self)
 
     def settled(self) -> None:
         """Notes that what was pending is over."""
@@ -323,15 +396,19 @@ class Client(Restoring):
 
     def user_token(self) -> str:
         """A token of an account that is no administrator's; raises Unavailable."""
-        return self.accounts.user_token(self.driver)
+        return self.accounts.user_token(self)
 
     def fresh_admin_token(self) -> str:
         """A token of one more login as administrator; raises Unavailable."""
-        return self.accounts.fresh_admin_token(self.driver)
+        return self.accounts.fresh_admin_token(self)
 
 
-def _changes(method: str, path: str) -> bool:
-    """Whether a call may change what a keepsake holds; a backup does not."""
-    if method in ("GET", "HEAD", "OPTIONS") or path == BACKUP:
-        return False
-    return path.startswith(("/v1/settings", "/v1/certificates"))
+class _RetriedCalls(Calls):
+    """The API's calls on one client, each through `Client.ask`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def request(self, method: str, path: str, **given: Any) -> Answer:
+        """The answer to a request, as `Client.ask` gives it."""
+        return self._client.ask(method, path, **given)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.api import health as states
+from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.testbed.errors import NotBack
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _SEES_TO_ITSELF = ("always", "unless-stopped")
 _SELF_START = 3.0
 """Seconds that a new machine may refuse connections while it initializes, before it counts as shut down."""
-_GATEWAY_SAYS_DOWN = (502, 503, 504)
 
 
 def bring_back(client: Client, *, registered: bool) -> None:
@@ -38,7 +38,7 @@ def bring_back(client: Client, *, registered: bool) -> None:
 
 def _existing_app_stops(client: Client) -> None:
     """Waits a while for an existing app to stop, and starts it again where that is for the testbed to do."""
-    limit = _grace(client)
+    limit = stop_grace(client)
     began = time.monotonic()
     down = _stopped(client, limit)
     if down and client.pending == "accepted":
@@ -55,7 +55,7 @@ def _existing_app_stops(client: Client) -> None:
     client.start_again()
 
 
-def _grace(client: Client) -> float:
+def stop_grace(client: Client) -> float:
     """Seconds to look for the stop. Where the answer was lost, nothing may have happened at all."""
     if client.managed and client.pending == "accepted":
         return client.habits.grace(3.0)
@@ -152,7 +152,7 @@ def _patience_with_silence(client: Client) -> float | None:
         return None if running else 0.5 if client.restart_policy in _SEES_TO_ITSELF else 0.0
     health = client.probe()
     half = client.testbed.ready_timeout / 2
-    if health.status in _GATEWAY_SAYS_DOWN:
+    if not_now(health) in ("gateway", "503"):
         return half
     if health.answered or health.failure_kind == "login":
         return None

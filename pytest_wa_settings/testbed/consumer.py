@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pytest_wa_settings.wire import NO_TOKEN, UNSET, Answer, Driver, Recorder, Tls, WireError
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.api.codes import not_now
+from pytest_wa_settings.wire import NO_TOKEN, UNSET, Answer, Recorder, Tls, WireError
 
 _TRIES = 4
 _PAUSE = 0.25
@@ -126,8 +128,7 @@ class Consumer:
             answer = self._driver.request(method, path, json=json, token=NO_TOKEN, repeatable=True)
             if answer.failure is None and answer.ok:
                 return answer
-            passing = answer.failure_kind in ("refused", "closed") or answer.status in (429, 502, 503, 504)
-            if not passing:
+            if answer.failure_kind not in ("refused", "closed") and not_now(answer) is None:
                 break
         raise _unusable(method, answer)
 

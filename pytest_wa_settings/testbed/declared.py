@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from pytest_wa_settings.api.versions import same_version, version_order
 from pytest_wa_settings.testbed.base import (
     PROFILES,
     Need,
@@ -18,7 +19,6 @@ from pytest_wa_settings.testbed.base import (
     State,
     Testbed,
     setup_text,
-    version_key,
 )
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
@@ -192,7 +192,7 @@ class DeclaredTestbed(Testbed):
     def versions(self) -> tuple[str, ...]:
         """The versions of the declared clients, where they are known."""
         known = {slot.client.version for slot in self._slots if slot.client.version}
-        return tuple(sorted(known, key=version_key))
+        return tuple(sorted(known, key=version_order))
 
     @property
     def consumer(self) -> Consumer | None:
@@ -225,7 +225,7 @@ class DeclaredTestbed(Testbed):
             if slot.born_registered == (need.state == "registered")
             and not slot.used_up
             and slot.client.setup == setup
-            and (need.version is None or _same_version(need.version, slot.client.version))
+            and (need.version is None or same_version(need.version, slot.client.version))
         ]
 
     def _lack(self, need: Need) -> tuple[str, str]:
@@ -347,7 +347,3 @@ class DeclaredTestbed(Testbed):
     def warnings(self) -> list[str]:
         """What the preflight found odd."""
         return list(self._warnings)
-
-
-def _same_version(wanted: str, version: str | None) -> bool:
-    return version is not None and version_key(wanted) == version_key(version)

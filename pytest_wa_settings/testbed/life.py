@@ -48,13 +48,16 @@ class Habits:
     `stayed_up`: how many accepted restores in a row it was never seen down after.
     `needs_start`: a new machine shut down after its restore, and had to be started.
     `unshown`: fields that it takes and goes on showing as they were.
-    `stubborn`: calls whose 503, 1017 or 429 turned out to be their answer, not a passing state.
+    `health_fails`: its health answered an error while it could be logged in to, so that an error of it says
+    nothing. `one_token`: each login is given the same token, for as long as the suite waited. `stubborn`: calls whose answer that is no judgement yet turned out to be their last word.
     """
 
     down_after: float = 0.0
     stayed_up: int = 0
     needs_start: bool = False
     unshown: set[str] = field(default_factory=set)
+    health_fails: bool = False
+    one_token: bool = False
     stubborn: set[str] = field(default_factory=set)
 
     def went_down(self, after: float) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_wa_settings.api.versions import is_version, version_order
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, new_password
 from pytest_wa_settings.testbed.address import Managed
 from pytest_wa_settings.testbed.base import (
@@ -20,7 +21,6 @@ from pytest_wa_settings.testbed.base import (
     State,
     Testbed,
     setup_text,
-    version_key,
 )
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer
@@ -58,7 +58,7 @@ class ReferenceOptions:
         """The options in an address; raises UsageError."""
         keys = address.keys
         version = keys.get("version")
-        if version is not None and (len(version) > 40 or not all(version_parts(version))):
+        if version is not None and not is_version(version):
             raise UsageError("version= names no client version", f"give one such as {DEFAULT_VERSION}")
         policy = _one_of("restart-policy", keys.get("restart-policy", "no"), POLICIES)
         return cls(
@@ -69,12 +69,6 @@ class ReferenceOptions:
             mutant=keys.get("mutant"),
             variant=keys.get("variant"),
         )
-
-
-def version_parts(version: str) -> list[bool]:
-    """For each part of a dotted version whether it is a number, with at least two parts."""
-    parts = version.removeprefix("v").split(".")
-    return [part.isascii() and part.isdigit() for part in parts] if 2 <= len(parts) <= 4 else [False]
 
 
 def _one_of(key: str, value: str, accepted: tuple[str, ...]) -> str:
@@ -173,7 +167,7 @@ class ManagedTestbed(Testbed):
     def versions(self) -> tuple[str, ...]:
         """Versions on both sides of the security update, and the pinned one."""
         return tuple(
-            sorted({*VERSIONS, *([self.pinned_version] if self.pinned_version else ())}, key=version_key)
+            sorted({*VERSIONS, *([self.pinned_version] if self.pinned_version else ())}, key=version_order)
         )
 
     @property

@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.api import health as states
+from pytest_wa_settings.api.resources import APPLICATION
 from pytest_wa_settings.testbed.accounts import FACTORY_PASSWORD
 from pytest_wa_settings.testbed.address import Managed
 from pytest_wa_settings.testbed.base import STATES, Need, Settings, Setup, State
 from pytest_wa_settings.testbed.box import Box, EngineError, Seen
-from pytest_wa_settings.testbed.client import APPLICATION, Client
+from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.consumer import Consumer
 from pytest_wa_settings.testbed.containers import ContainerTestbed, awaited, shakes_hands
 from pytest_wa_settings.testbed.engine import LOOPBACK, Engine, Wanted
@@ -25,7 +27,7 @@ from pytest_wa_settings.testbed.managed import Claim, Key
 from pytest_wa_settings.testbed.offer import Offer
 from pytest_wa_settings.testbed.registering import CC, CERTIFICATE, NUMBER, Phone, register, simulated_code
 from pytest_wa_settings.testbed.topology import MEDIA, WEB_PORT, Images, Piece, pieces, policy_of
-from pytest_wa_settings.wire import Driver, Recorder, Tls
+from pytest_wa_settings.wire import Recorder, Tls
 
 _HANDS = 3
 _LOOK_EVERY = 0.1
@@ -317,7 +319,7 @@ class OnpremTestbed(ContainerTestbed):
                     return False
                 # Another machine has its number: that of its birth is free.
                 self._register(driver, client.setup, self._born[client.name])
-            driver.request("DELETE", APPLICATION)
+            driver.request("DELETE", APPLICATION.path)
         except TestbedError:
             return False
         finally:
@@ -328,4 +330,4 @@ class OnpremTestbed(ContainerTestbed):
 
 def _is_up(driver: Driver) -> bool:
     """Whether the coreapps can be reached through the web."""
-    return driver.request("GET", APPLICATION).ok
+    return driver.request("GET", APPLICATION.path).ok

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.api import health as states
+from pytest_wa_settings.api.codes import is_rate_limit, not_now
+from pytest_wa_settings.api.versions import version_of
 from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE
 from pytest_wa_settings.testbed.base import setup_text
 from pytest_wa_settings.testbed.errors import TestbedError
-from pytest_wa_settings.testbed.patience import Patience, passing
+from pytest_wa_settings.testbed.retry import RetryPolicy
 from pytest_wa_settings.wire import NO_TOKEN, Answer, WireError
 
 if TYPE_CHECKING:
@@ -36,26 +38,39 @@ class Found:
 
 
 def preflight(client: Client) -> Found:
-    """Reaches the client, logs in, reads clock, health and version; changes nothing; raises TestbedError."""
-    patient = Patience(client.habits, client.testbed.ready_timeout, lambda: False)
-    reached = _reach(client, patient)
+    """Reaches the client, logs in, reads clock, health and version; changes nothing.
+
+    Raises:
+        TestbedError: the client cannot be reached, or refuses the login, or nothing shows that it speaks this
+            API; nothing else of what it answers keeps a run from starting.
+    """
+    # the client is not known to serve yet, so that no answer of it can be a last word
+    retry = RetryPolicy(client.habits, client.testbed.ready_timeout, lambda: False)
+    reached = _reach(client, retry)
     answers = [reached]
-    answers.append(_log_in(client, patient))
-    health = _health(client, patient)
+    answers.append(_log_in(client, retry))
+    health = _health(client)
     answers.append(health)
-    application = client.driver.application()
+    application = client.calls.application()
     _token_holds(client, application)
-    support = client.driver.support()
+    support = client.calls.support()
     answers += [application, support]
     statuses = tuple(states.statuses(health))
-    version = client.version or states.version_of(health, application, support)
+    version = client.version or version_of(health, application, support)
     latency = max(answer.seconds for answer in answers if answer.failure is None)
     warnings = list(filter(None, [_clock(client, health if health.answered else reached)]))
     where = f"{client.name}: {client.driver.base_url}"
-    shown = ", ".join(sorted(set(statuses))) or "health names no status"
+    shown = ", ".join(sorted(set(statuses))) or _without_status(health)
     what = f"version {version or 'unknown'}, {shown}, {setup_text(client.setup)}"
     lines = [f"{where}, {what}, slowest answer {latency * 1000:.0f} ms", *warnings]
     return Found(lines, warnings, latency, statuses, version, states.is_multi(health))
+
+
+def _without_status(health: Answer) -> str:
+    """Why health shows no state, in words."""
+    if health.ok:
+        return "health names no status"
+    return f"health answers {health.status}" if health.failure is None else f"health: {health.failure}"
 
 
 def _token_holds(client: Client, application: Answer) -> None:
@@ -67,9 +82,9 @@ def _token_holds(client: Client, application: Answer) -> None:
         )
 
 
-def _reach(client: Client, patient: Patience) -> Answer:
+def _reach(client: Client, retry: RetryPolicy) -> Answer:
     """An answer of any kind, over TLS that is trusted."""
-    answer = patient.settle("preflight", lambda: client.driver.request("GET", "/v1/health", token=NO_TOKEN))
+    answer = retry.call("preflight", lambda: client.driver.health(token=NO_TOKEN))
     address = client.driver.base_url
     if answer.failure is None:
         _no_web_page(client, answer)
@@ -120,12 +135,14 @@ def _no_web_page(client: Client, answer: Answer) -> None:
             f"{address} {_NO_CLIENT}: it redirects (status {answer.status})",
             "give the address that it redirects to, if that is the client",
         )
-    # A refusal may well be a page of the framework's; only a 2xx page is none of a client's.
+    # A refusal may well be a page of the framework's, and a text that frameworks call HTML; only a 2xx page is
+    # none of a client's.
     if answer.ok and _is_web_page(answer):
         raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
-    if answer.status in (502, 503, 504) and _is_web_page(answer):
+    if not_now(answer) == "gateway" or (not_now(answer) == "503" and _is_web_page(answer)):
         raise TestbedError(
-            f"a gateway answers at {address}, and no client behind it (status {answer.status})",
+            f"{address} cannot be reached: a gateway answers there, and no client behind it (status "
+            f"{answer.status}, {client.testbed.ready_timeout:g} s long)",
             "start the client, or check the gateway",
         )
     if answer.status == 407:
@@ -133,15 +150,14 @@ def _no_web_page(client: Client, answer: Answer) -> None:
 
 
 def _is_web_page(answer: Answer) -> bool:
-    kind = (answer.header("Content-Type") or "").lower()
-    return "html" in kind or answer.content.lstrip()[:1] == b"<"
+    return answer.content.lstrip()[:1] == b"<"
 
 
-def _log_in(client: Client, patient: Patience) -> Answer:
+def _log_in(client: Client, retry: RetryPolicy) -> Answer:
     """The login's answer, or with a fixed token that of a call which needs it."""
     driver = client.driver
     if driver.session_token() is not None:
-        answer = patient.settle("preflight", driver.application)
+        answer = retry.call("preflight", driver.application)
         if answer.status in (401, 403):
             raise TestbedError(
                 f"{client.name} refuses the fixed token (status {answer.status})",
@@ -149,7 +165,7 @@ def _log_in(client: Client, patient: Patience) -> Answer:
             )
         return answer
     try:
-        answer = patient.settle("preflight", driver.login)
+        answer = retry.call("preflight", driver.login)
     except WireError:
         raise TestbedError(
             f"no administrator's password is known for {client.name}",
@@ -157,7 +173,7 @@ def _log_in(client: Client, patient: Patience) -> Answer:
         ) from None
     if answer.ok and answer.token:
         return answer
-    if not answer.ok and client.accounts.enter(driver):
+    if not answer.ok and client.accounts.enter(client):
         return answer
     raise _no_entry(client, answer)
 
@@ -169,16 +185,18 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
             f"{address} did not answer the login: {answer.explanation or answer.failure}",
             "see the client's log, or raise --wa-timeout",
         )
-    if passing(answer) == "429":
+    if is_rate_limit(answer):
         return TestbedError(f"{address} limits logins (status 429)", "wait, then run again")
-    if answer.status in (404, 405, 501) and passing(answer) is None:
+    if answer.status in (404, 405, 501) and not_now(answer) is None:
         return TestbedError(
             f"{address} {_NO_CLIENT}: it has no /v1/users/login (status {answer.status})",
             f"{_CHECK_ADDRESS}; for a gateway with a fixed token, add token_env in clients.toml",
         )
-    if passing(answer) is not None or (answer.status is not None and answer.status >= 500):
+    if not_now(answer) is not None or (answer.status is not None and answer.status >= 500):
+        who = "a gateway in front of it" if answer.from_gateway else "it"
         return TestbedError(
-            f"{address} is not ready: the login was answered {answer.status}",
+            f"{address} is not ready: {who} answered the login {answer.status}, also after "
+            f"{client.testbed.ready_timeout:g} s",
             "wait until it serves, or raise --wa-ready-timeout",
         )
     if PASSWORD_MUST_CHANGE in answer.codes:
@@ -197,36 +215,27 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
     )
 
 
-def _health(client: Client, patient: Patience) -> Answer:
-    """The health answer, once the client does not merely start (waits up to the ready timeout)."""
+def _health(client: Client) -> Answer:
+    """The health answer, once the client does not merely start (waits up to the ready timeout).
+
+    A client whose health cannot be read, is no JSON or names no status is judged all the same: its state is then
+    what is declared, or what shows by what works.
+    """
     deadline = time.monotonic() + client.testbed.ready_timeout
     while True:
-        answer = patient.settle("preflight", client.driver.health)
+        answer = client.calls.health()
         found = set(states.statuses(answer))
         starting = bool(found) and found <= {"connecting", "uninitialized"}
-        if not starting or time.monotonic() > deadline:
+        if not starting:
             break
+        if time.monotonic() > deadline:
+            raise TestbedError(
+                f"{client.name} cannot be reached yet: health says {', '.join(sorted(found))}, "
+                f"{client.testbed.ready_timeout:g} s long",
+                "wait until it serves, or raise --wa-ready-timeout",
+            )
         time.sleep(0.25)
-    if answer.failure is not None:
-        raise TestbedError(
-            f"{client.name} did not answer /v1/health: {answer.explanation or answer.failure}",
-            "see the client's log, or raise --wa-timeout",
-        )
-    if passing(answer) is not None or (answer.status is not None and answer.status >= 500):
-        raise TestbedError(
-            f"{client.name} is not ready: /v1/health answers {answer.status}",
-            "wait until it serves, or raise --wa-ready-timeout",
-        )
-    if answer.ok and not isinstance(answer.body, dict):
-        raise TestbedError(
-            f"{client.driver.base_url} {_NO_CLIENT}: /v1/health is answered without a JSON object",
-            _CHECK_ADDRESS,
-        )
-    if starting:
-        raise TestbedError(
-            f"{client.name} is not ready: health says {', '.join(sorted(found))}",
-            "wait until it serves, or raise --wa-ready-timeout",
-        )
+    client.habits.health_fails = not answer.ok and not states.says_nothing(answer)
     return answer
 
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pytest_wa_settings.testbed import health as states
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.api import health as states
 from pytest_wa_settings.testbed.errors import TestbedError
-from pytest_wa_settings.wire import NO_TOKEN, Answer, Driver, Recorder
+from pytest_wa_settings.wire import NO_TOKEN, Answer, Recorder
 
 CC, NUMBER, CERTIFICATE = "WA_CC", "WA_PHONE_NUMBER", "WA_CERT"
 _PAUSE = 0.05

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
+from pytest_wa_settings.api.resources import RESTORE
 from pytest_wa_settings.testbed.accounts import ClientDriver
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
 from pytest_wa_settings.testbed.life import Budget
-from pytest_wa_settings.testbed.patience import Patience
+from pytest_wa_settings.testbed.retry import RetryPolicy, never_sent
 from pytest_wa_settings.wire import ADMIN, Answer, Token
 
-RESTORE = "/v1/settings/restore"
 Pending = Literal["accepted", "unknown"]
 
 
@@ -30,7 +30,7 @@ class Restoring(ABC):
     given_up: NotBack | None
     _guard: Callable[[bool], None] | None
     _number: tuple[str | None, float] | None
-    _patience: Patience
+    retry: RetryPolicy
 
     @abstractmethod
     def _entered(self, call: Callable[[], Answer]) -> Answer:
@@ -45,7 +45,7 @@ class Restoring(ABC):
         timeout: float | None = None,
         fresh: bool = False,
     ) -> Answer:
-        """POST /v1/settings/restore, with patience (doc, restore).
+        """POST /v1/settings/restore (doc, restore), sent again only while the client says *not now*.
 
         `fresh` asks for a new connection. On a kept one that is dropped at this moment it stays open whether
         the restore was made, which must not be so where something is concluded from its being made.
@@ -54,13 +54,14 @@ class Restoring(ABC):
         restores are not allowed, or none is left.
         """
         self.prepare_restore()
-        return self._patience.settle(
+        return self.retry.call(
             f"POST {RESTORE}",
             lambda: self._restoring(
                 lambda: self._entered(
                     lambda: self.driver.restore(password, data, token=token, timeout=timeout, fresh=fresh)
                 )
             ),
+            repeatable=False,
         )
 
     def restore_at_once(self, pairs: Iterable[tuple[object, object]]) -> list[Answer]:
@@ -121,10 +122,18 @@ class Restoring(ABC):
             self.touched = True
             raise
 
+    def carried_out_after_all(self) -> None:
+        """Notes that a restore was carried out, although its answer says otherwise."""
+        self.pending, self.pending_since = "accepted", time.monotonic()
+        self.given_up = self._number = None
+        self.budget.spent += 1
+        self.touched = True
+
     def noted(self, answer: Answer) -> Answer:
         """Notes what a restore may have done."""
-        never_sent = answer.failure_kind in ("refused", "connect", "tls", "login")
-        if answer.ok or (not answer.answered and not never_sent):
+        if never_sent(answer):
+            return answer
+        if answer.ok or not answer.answered:
             if self.pending != "accepted":
                 self.pending = "accepted" if answer.ok else "unknown"
             self.pending_since = time.monotonic()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_wa_settings.api.resources import RESTORE
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
 
 if TYPE_CHECKING:
@@ -36,13 +37,11 @@ class SafetyBackup:
 
     def put_back(self, client: Client) -> None:
         """Restores it, brings the client back and sees that it serves; raises Unavailable."""
-        answer = client.driver.restore(self.password, self.data, fresh=True)
-        for _ in range(5):
-            if answer.ok or answer.status not in (429, 503):
-                break
-            time.sleep(1.0)
-            answer = client.driver.restore(self.password, self.data, fresh=True)
-        client.noted(answer)
+        answer = client.retry.call(
+            f"POST {RESTORE}",
+            lambda: client.noted(client.driver.restore(self.password, self.data, fresh=True)),
+            repeatable=False,
+        )
         if answer.answered and not answer.ok:
             raise Unavailable(
                 f"{client.name} refused its own safety backup (status {answer.status})", self.command()

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pytest_wa_settings.api.health import statuses
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_made_users
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
@@ -13,7 +14,6 @@ from pytest_wa_settings.testbed.comeback import seen
 from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, Unavailable
-from pytest_wa_settings.testbed.health import statuses
 from pytest_wa_settings.testbed.keepsake import Keepsake, take_keepsake
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.locks import ClientLock
@@ -301,7 +301,7 @@ class Slot:
         driver = self.client.driver
         if not driver.made_users:
             return []
-        left = sorted(driver.made_users) if self.client.given_up else delete_made_users(driver)
+        left = sorted(driver.made_users) if self.client.given_up else delete_made_users(self.client)
         driver.made_users.clear()
         return [f"{self.client.name}: delete the accounts {', '.join(left)} by hand"] if left else []
 

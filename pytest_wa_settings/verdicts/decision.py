@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_wa_settings.verdicts.catalog import Catalog, Clause
-from pytest_wa_settings.verdicts.entries import Entry, FindingEntry, PlannedTest
+from pytest_wa_settings.verdicts.entries import Entry, EvidenceEntry, FindingEntry, PlannedTest
+from pytest_wa_settings.verdicts.outcomes import Kind
 
 ClauseVerdict = Literal["pass", "fail", "not tested", "not applicable", "error"]
 RunVerdict = Literal["conformant", "non-conformant", "inconclusive"]
@@ -15,7 +16,8 @@ RunVerdict = Literal["conformant", "non-conformant", "inconclusive"]
 RISING: tuple[ClauseVerdict, ...] = ("not applicable", "pass", "not tested", "error", "fail")
 """Clause verdicts only rise along this order: several tests of one clause give the highest."""
 
-NOT_IN_PROFILE = "not in profile"
+NOT_IN_PROFILE: Kind = "not in profile"
+UNPROVEN = "its tests ended without evidence that the clause is kept"
 INFORMATION = "INFO: not testable from outside"
 
 
@@ -45,6 +47,17 @@ class Outcome:
     tests: tuple[str, ...] = ()
     examples: int = 0
     findings: tuple[FindingEntry, ...] = ()
+    kind: Kind | None = None
+    evidence: tuple[EvidenceEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What one test says about one clause; `kind` is that of a *not tested*."""
+
+    verdict: ClauseVerdict
+    reason: str | None = None
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ def _uncounted(clause: Clause, profile: str) -> Outcome | None:
     if clause.level == "INFO":
         return Outcome(clause, "not tested", INFORMATION, counts=False)
     if profile not in clause.profiles:
-        return Outcome(clause, "not tested", NOT_IN_PROFILE, counts=False)
+        return Outcome(clause, "not tested", NOT_IN_PROFILE, counts=False, kind=NOT_IN_PROFILE)
     return None
 
 
@@ -93,9 +106,11 @@ def _outcome(
     rungs = [rung for entry in own for rung in rungs_of(clause.id, entry)]
     rungs += _missing(clause.id, plan, {entry["test"] for entry in own}, lost, ending)
     if not rungs:
-        rungs = [("error", ending.reason) if ending.kind == "broken" else ("not tested", "no test of it ran")]
-    verdict = max((verdict for verdict, _ in rungs), key=RISING.index)
-    reasons = dict.fromkeys(reason for rung, reason in rungs if rung == verdict and reason)
+        none_ran = Rung("not tested", "no test of it ran", "deselected")
+        rungs = [Rung("error", ending.reason) if ending.kind == "broken" else none_ran]
+    verdict = max((rung.verdict for rung in rungs), key=RISING.index)
+    highest = [rung for rung in rungs if rung.verdict == verdict]
+    reasons = dict.fromkeys(rung.reason for rung in highest if rung.reason)
     return Outcome(
         clause,
         verdict,
@@ -104,48 +119,63 @@ def _outcome(
         tests=tuple(dict.fromkeys(entry["test"] for entry in own)),
         examples=sum(entry["examples"] for entry in own),
         findings=tuple(one for entry in own for one in entry["findings"] if one["clause"] == clause.id),
+        kind=next((rung.kind for rung in highest if rung.kind), None),
+        evidence=tuple(one for entry in own for one in entry["evidence"] if one["clause"] == clause.id),
     )
 
 
-def rungs_of(clause: str, entry: Entry) -> list[tuple[ClauseVerdict, str | None]]:
-    """What one test says about one clause: nothing, where it only widens it and could not run."""
+def rungs_of(clause: str, entry: Entry) -> list[Rung]:
+    """What one test says about one clause: nothing, where it only widens it and could not judge it.
+
+    A pass counts with its evidence alone.
+    """
     findings = [one for one in entry["findings"] if one["clause"] == clause]
     if findings:
         return [
-            ("fail", f"{one['sent']}: {one['observed']} (expected: {one['expected']})") for one in findings
+            Rung("fail", f"{one['sent']}: {one['observed']} (expected: {one['expected']})")
+            for one in findings
         ]
-    ended, reason = entry["outcome"], entry["reason"]
+    ended, reason, kind = entry["outcome"], entry["reason"], entry["kind"]
     if ended == "fail":
-        ended = "not tested"
+        ended, kind = "not tested", "blocked by"
+    if ended == "pass" and clause in entry["unproven"]:
+        ended, reason, kind = "not tested", UNPROVEN, "no evidence"
     if clause in entry["widens"] and ended in ("not tested", "not applicable"):
         return []
-    return [(ended, reason)]
+    if clause in entry["widens"] and ended == "pass" and not _is_proven(clause, entry):
+        return []
+    return [Rung(ended, reason, kind)]
+
+
+def _is_proven(clause: str, entry: Entry) -> bool:
+    return any(one["clause"] == clause for one in entry["evidence"])
 
 
 def _remarks(clause: str, entry: Entry) -> list[str]:
     texts = list(entry["remarks"])
-    if clause in entry["widens"] and not rungs_of(clause, entry):
+    if clause in entry["widens"] and not rungs_of(clause, entry) and entry["reason"]:
         texts.append(f"{entry['test']} could not widen it: {entry['reason']}")
     return texts
 
 
 def _missing(
     clause: str, plan: Sequence[PlannedTest], ran: set[str], lost: dict[str, str], ending: Ending
-) -> list[tuple[ClauseVerdict, str | None]]:
+) -> list[Rung]:
     """What the planned tests of a clause say that did not end."""
-    rungs: list[tuple[ClauseVerdict, str | None]] = []
+    rungs: list[Rung] = []
     for test in plan:
         named = clause in test["clauses"] or clause in test["widens"]
         if test["test"] in lost and named:
-            rungs.append(("error", lost[test["test"]]))
+            rungs.append(Rung("error", lost[test["test"]]))
         elif clause not in test["clauses"] or test["test"] in ran:
             continue
         elif test["left_out"] is not None:
-            rungs += [] if test["left_out"] == NOT_IN_PROFILE else [("not tested", test["left_out"])]
+            left_out = Rung("not tested", test["left_out"], "deselected")
+            rungs += [] if test["left_out"] == NOT_IN_PROFILE else [left_out]
         elif ending.kind in ("stopped", "interrupted"):
-            rungs.append(("not tested", ending.reason))
+            rungs.append(Rung("not tested", ending.reason, "stopped"))
         else:
-            rungs.append(("error", ending.reason))
+            rungs.append(Rung("error", ending.reason))
     return rungs
 
 

@@ -8,13 +8,23 @@ from typing import Any, Literal, TypedDict
 import pytest
 
 from pytest_wa_settings.testbed import Unavailable
-from pytest_wa_settings.verdicts.outcomes import Case, Finding, FindingError, NotApplicable, NotTested
+from pytest_wa_settings.verdicts.outcomes import (
+    Case,
+    Evidence,
+    Finding,
+    FindingError,
+    Kind,
+    NotApplicable,
+    NotTested,
+)
 
 Ended = Literal["pass", "fail", "not tested", "not applicable", "error"]
 Scrub = Callable[[str], str]
 LogOf = Callable[[str], str | None]
 
 _LONGEST_TEXT = 4000
+_MOST_FIELDS = 100
+OWN_ASSERTIONS = "the test's own assertions"
 
 
 class PlannedTest(TypedDict):
@@ -49,14 +59,32 @@ class FindingEntry(_Logs):
     evidence: list[dict[str, Any]]
 
 
+class EvidenceEntry(TypedDict):
+    """What one judgement of a clause rests on; `test` is where it was made. See `Evidence`."""
+
+    clause: str
+    test: str
+    judgement: str
+    exchanges: int
+    fields: list[str]
+    control: str | None
+
+
 class Entry(TypedDict):
-    """How a test ended. `reason` says why it did not pass; `seconds` is its call alone."""
+    """How a test ended. `reason` says why it did not pass; `seconds` is its call alone.
+
+    `kind` is that of a *not tested*. `unproven`: the clauses that it planned to judge and passed without
+    evidence; such a pass is none.
+    """
 
     test: str
     clauses: list[str]
     widens: list[str]
     outcome: Ended
     reason: str | None
+    kind: Kind | None
+    evidence: list[EvidenceEntry]
+    unproven: list[str]
     findings: list[FindingEntry]
     remarks: list[str]
     examples: int
@@ -76,20 +104,25 @@ def entry_of(
     seconds: float = 0.0,
     scrub: Scrub = str,
     log_of: LogOf = no_log,
+    own: bool = False,
 ) -> Entry:
     """The entry of a test that ended with `error`, or without one.
 
     Only a finding makes it fail; a finding that the case recorded counts like a raised one, so that a
-    property that cannot show it twice (Hypothesis' Flaky) fails all the same.
+    property that cannot show it twice (Hypothesis' Flaky) fails all the same. `own`: it is a user's, whose
+    assertions are its evidence.
     """
     findings = _findings(case, error)
     known = {*planned["clauses"], *planned["widens"]}
+    evidence = case.evidence if case else ()
+    asserted = [Evidence(name, OWN_ASSERTIONS, exchanges=0) for name in sorted(known)] if own else []
+    proven = {one.clause for one in evidence}
     foreign = sorted(findings.keys() - known)
-    outcome, reason = _outcome(error)
+    outcome, reason, kind = _outcome(error)
     if findings:
-        outcome, reason = "fail", "see " + ", ".join(sorted(findings))
+        outcome, reason, kind = "fail", "see " + ", ".join(sorted(findings)), None
     if foreign:
-        outcome = "error"
+        outcome, kind = "error", None
         reason = f"its finding names {', '.join(foreign)}, which this test does not decide"
     return Entry(
         test=planned["test"],
@@ -97,6 +130,9 @@ def entry_of(
         widens=planned["widens"],
         outcome=outcome,
         reason=None if reason is None else plain(reason, scrub),
+        kind=kind,
+        evidence=[_evidence_entry(one, planned["test"], scrub) for one in (asserted or evidence)],
+        unproven=[] if own else [name for name in planned["clauses"] if name not in proven],
         findings=[_finding_entry(one, scrub, log_of) for name, one in findings.items() if name in known],
         remarks=[plain(text, scrub) for text in case.remarks] if case else [],
         examples=case.examples_run if case else 0,
@@ -130,16 +166,17 @@ def leaves(error: BaseException | None) -> Iterator[BaseException]:
         yield error
 
 
-def _outcome(error: BaseException | None) -> tuple[Ended, str | None]:
+def _outcome(error: BaseException | None) -> tuple[Ended, str | None, Kind | None]:
     if error is None:
-        return "pass", None
+        return "pass", None, None
     broken = [leaf for leaf in leaves(error) if not isinstance(leaf, (pytest.skip.Exception, Unavailable))]
     if broken:
-        return "error", told(broken[0])
+        return "error", told(broken[0]), None
     quiet = list(leaves(error))
     if all(isinstance(leaf, NotApplicable) for leaf in quiet):
-        return "not applicable", told(quiet[0])
-    return "not tested", told(quiet[0])
+        return "not applicable", told(quiet[0]), None
+    first = quiet[0]
+    return "not tested", told(first), first.kind if isinstance(first, NotTested) else "not offered"
 
 
 def told(error: BaseException) -> str:
@@ -153,6 +190,17 @@ def told(error: BaseException) -> str:
         return f"{problem.rstrip('.')}; {remedy}" if remedy else problem
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _evidence_entry(one: Evidence, test: str, scrub: Scrub) -> EvidenceEntry:
+    return EvidenceEntry(
+        clause=one.clause,
+        test=test,
+        judgement=plain(one.judgement, scrub),
+        exchanges=one.exchanges,
+        fields=[plain(name, scrub) for name in one.fields[:_MOST_FIELDS]],
+        control=None if one.control is None else plain(one.control, scrub),
+    )
 
 
 def _finding_entry(finding: Finding, scrub: Scrub, log_of: LogOf) -> FindingEntry:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -39,6 +40,39 @@ class Finding:
     example: str | None = None
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a pass of one clause rests on; the other end of a judgement than a finding.
+
+    Attributes:
+        clause: the id of the clause. judgement: what was judged, in a word or two ("refused", "unchanged").
+        exchanges: how many exchanges it rests on.
+        fields: the fields that were read and could have read otherwise.
+        control: what was positive beside it, so that the judgement means something; None where nothing must be.
+        missing: why this is not enough for a pass, with what was missing; None where it is enough.
+    """
+
+    clause: str
+    judgement: str
+    exchanges: int = 1
+    fields: tuple[str, ...] = ()
+    control: str | None = None
+    missing: str | None = None
+
+    def joined(self, other: Evidence) -> Evidence:
+        """Both as one, where a judgement was made several times."""
+        return replace(
+            self,
+            exchanges=self.exchanges + other.exchanges,
+            fields=tuple(dict.fromkeys((*self.fields, *other.fields))),
+            control=self.control or other.control,
+        )
+
+
+Judgement = Finding | Evidence
+"""How a judgement ends."""
+
+
 class FindingError(Exception):
     """Ends a test with a finding: the only way in which a clause fails."""
 
@@ -50,16 +84,33 @@ class FindingError(Exception):
         return f"{self.finding.clause}: expected {self.finding.expected}; observed {self.finding.observed}"
 
 
+Kind = Literal[
+    "not declared",
+    "not offered",
+    "no evidence",
+    "blocked by",
+    "not in profile",
+    "deselected",
+    "stopped",
+    "surroundings",
+]
+"""The kinds of *not tested* (design, Verdicts)."""
+
+_SEE = re.compile(r"\bsee [A-Z]+-[1-9][0-9]*")
+
+
 class NotTested(Skipped):
     """Ends a test that cannot judge its clauses on this testbed; Hypothesis neither retries nor shrinks it.
 
     Attributes:
         reason: one sentence; it says what to add, or which clause to see.
+        kind: why it is not tested; absent, that another clause blocks it, where the reason names one to see.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, kind: Kind | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.kind: Kind = kind or ("blocked by" if _SEE.search(reason) else "not offered")
 
 
 class NotApplicable(NotTested):
@@ -93,6 +144,7 @@ class Case:
     remarks: list[str] = field(default_factory=list, init=False)
     examples_run: int = field(default=0, init=False)
     recorded: list[Finding] = field(default_factory=list, init=False, repr=False)
+    _evidence: dict[tuple[str, str], Evidence] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def test_seed(self) -> int:
@@ -116,6 +168,30 @@ class Case:
         """
         self.recorded = [one for one in self.recorded if one.clause != finding.clause]
         self.recorded.append(finding)
+
+    def judge(self, *judgements: Judgement | None) -> None:
+        """Enters what judgements came to; without evidence of a clause its test does not make it pass.
+
+        None stands for what could not be judged, and is passed over.
+
+        Raises:
+            FindingError: one is a finding.
+            NotTested: one has evidence that is not enough.
+        """
+        for one in judgements:
+            if one is None:
+                continue
+            if isinstance(one, Finding):
+                raise FindingError(one)
+            if one.missing is not None:
+                raise NotTested(one.missing, "no evidence")
+            key = (one.clause, one.judgement)
+            self._evidence[key] = self._evidence[key].joined(one) if key in self._evidence else one
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What was entered so far, each judgement of a clause once."""
+        return tuple(self._evidence.values())
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Says on a terminal how far a long test is; costs nothing elsewhere."""

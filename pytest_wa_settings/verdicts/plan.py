@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_wa_settings.testbed.base import setup_text, version_key
+from pytest_wa_settings.api.versions import version_numbers
+from pytest_wa_settings.testbed.base import setup_text
 from pytest_wa_settings.testbed.offer import Offer
 from pytest_wa_settings.verdicts.catalog import Catalog, Clause
 
@@ -210,7 +211,7 @@ def _two_versions(ground: Ground) -> _Served:
     new = [one for one in ground.offers if one.state == "unregistered"]
     for older in old:
         for newer in new:
-            if older.version and newer.version and version_key(older.version) < version_key(newer.version):
+            if _is_older(older.version, newer.version):
                 return _Served((older, newer))
     if old and new and any(not one.version for one in (*old, *new)):
         return _Served((old[0], new[0]), doubt="versions are not declared, and show only on the client")
@@ -220,12 +221,18 @@ def _two_versions(ground: Ground) -> _Served:
 
 
 def _older_than(limit: str, ground: Ground) -> _Served:
-    older = [one for one in ground.offers if one.version and version_key(one.version) < version_key(limit)]
+    older = [one for one in ground.offers if _is_older(one.version, limit)]
     if older:
         return _Served(tuple(older[:1]))
     if any(one.version is None for one in ground.offers):
         return _Served(doubt=f"only if a client is older than v{limit}; add `version` to the entries")
     return _Served(lack=f"no client version before v{limit}; add a client of one")
+
+
+def _is_older(one: str | None, other: str | None) -> bool:
+    """Whether both versions are known, and the first is the older one."""
+    numbers, others = version_numbers(one), version_numbers(other)
+    return numbers is not None and others is not None and numbers < others
 
 
 def clause_lines(steps: Sequence[Step]) -> list[str]:

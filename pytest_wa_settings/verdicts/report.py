@@ -15,7 +15,7 @@ from pytest_wa_settings import __version__
 from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Outcome, Verdict, is_shortfall, sums
 
-FORMAT = "urn:pytest-wa-settings:report:1"
+FORMAT = "urn:pytest-wa-settings:report:2"
 NAME = "report.json"
 
 
@@ -78,11 +78,15 @@ def _clause(outcome: Outcome, facts: RunFacts) -> dict[str, Any]:
         "effect": clause.effect,
         "verdict": outcome.verdict,
         "reason": outcome.reason,
+        "kind": outcome.kind,
         "counts": outcome.counts,
         "shortfall": is_shortfall(outcome, facts.strict),
         "remarks": list(outcome.remarks),
         "tests": list(outcome.tests),
         "examples": outcome.examples,
+        "evidence": [
+            {name: value for name, value in one.items() if name != "clause"} for one in outcome.evidence
+        ],
         "findings": [dict(one) for one in outcome.findings],
     }
 

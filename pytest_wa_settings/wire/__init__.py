@@ -1,6 +1,5 @@
-"""The wire: one HTTP driver for the API, which records every exchange and redacts it at the source."""
+"""The wire: HTTP/1.1 with limits, recorded and redacted at the source; it knows no endpoint."""
 
-from .driver import Driver
 from .errors import WireError
 from .parsing import MISSING
 from .recorder import Recorder
@@ -13,7 +12,6 @@ __all__ = [
     "NO_TOKEN",
     "UNSET",
     "Answer",
-    "Driver",
     "Exchange",
     "Recorder",
     "Tls",

@@ -33,8 +33,11 @@ UNSET: Final = Unset.UNSET
 """Send no JSON body (None would be sent as null)."""
 
 
-_NO_ANSWER = (502, 504)
-"""What a proxy answers where the client behind it did not, or not in time (RFC 9110)."""
+GATEWAY_STATUSES = frozenset({408, 499, 502, 504, *range(520, 525)})
+"""What a gateway answers where the client behind it did not, or not in time.
+
+408, 502 and 504 by RFC 9110; 499 and 520 to 524 are what common gateways add to them.
+"""
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,13 @@ class Answer:
 
     @property
     def answered(self) -> bool:
-        """Whether at least the head of an answer came from the client.
+        """Whether at least the head of an answer came from the client: a gateway's own says that none did."""
+        return self.status is not None and not self.from_gateway
 
-        A 502 or 504 without the envelope is a proxy's: it says that none came.
-        """
-        return self.status is not None and (self.status not in _NO_ANSWER or bool(self.errors))
+    @property
+    def from_gateway(self) -> bool:
+        """Whether a gateway answers in the place of the client: by its status, and without the error envelope."""
+        return self.status in GATEWAY_STATUSES and not self.errors
 
     @cached_property
     def body(self) -> Any:

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from .values import ADMIN, NO_TOKEN, UNSET, Answer, Token
+from pytest_wa_settings.wire import ADMIN, NO_TOKEN, UNSET, Answer, Token
 
 
 class Calls(ABC):

@@ -10,17 +10,14 @@ from typing import Any
 
 import httpx
 
-from . import raw
-from .calls import Calls
-from .errors import WireError
-from .limits import MAX_BODY, broken
-from .parsing import Undecodable, decode, dump_json, parse_json
-from .recorder import Recorder
-from .recording import RawHeaders, Recording, Reply, Sent
-from .redaction import secrets_in
-from .tls import Tls
-from .transport import BoundedTransport, Manners, Plan
-from .values import ADMIN, NO_TOKEN, UNSET, Answer, Token
+from pytest_wa_settings.api.calls import Calls
+from pytest_wa_settings.api.codes import not_now
+from pytest_wa_settings.wire import ADMIN, NO_TOKEN, UNSET, Answer, Recorder, Tls, Token, WireError, raw
+from pytest_wa_settings.wire.limits import MAX_BODY, broken
+from pytest_wa_settings.wire.parsing import Undecodable, decode, dump_json, parse_json
+from pytest_wa_settings.wire.recording import RawHeaders, Recording, Reply, Sent
+from pytest_wa_settings.wire.redaction import secrets_in
+from pytest_wa_settings.wire.transport import BoundedTransport, Manners, Plan
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_TOKEN = 16 * 2**10
@@ -199,7 +196,7 @@ class Driver(Calls):
         """The answer to a request, whatever it is.
 
         As ADMIN it logs in when no token is held, and on a 401 once again; if that fails, the answer is the
-        login's when it asks for patience (429, 503, 1017), else one whose failure is `login failed: …`.
+        login's when that is no judgement yet (see `codes.not_now`), else one whose failure is `login failed: …`.
         `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
         connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS.
         """
@@ -359,7 +356,7 @@ def _body(json: object, content: bytes | None) -> tuple[bytes | None, str | None
 
 def _login_failed(login: Answer) -> Answer:
     """The answer to a call that could not be made because logging in did not work."""
-    if login.failure is not None or login.status in (429, 503) or 1017 in login.codes:
+    if login.failure is not None or not_now(login) is not None:
         return login
     why = f"status {login.status}" if not login.ok else f"status {login.status} without a usable token"
     values: dict[str, Any] = {
