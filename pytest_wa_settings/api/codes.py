@@ -1,8 +1,8 @@
 """Answers that are no judgement yet: the only place that knows their statuses and error codes.
 
-Three kinds. The client says *not now* (429, 503 and codes 1015 to 1018, api 2.2 and 2.3): nothing was done, ask
-again. A gateway answers in the client's place (`Answer.from_gateway`): what only reads may be asked again, but
-of a change it stays unknown whether it was made. Everything else is the client's answer.
+The client says *not now* (429, 503 and codes 1015 to 1018, api 2.2 and 2.3): nothing was done, ask again. A
+gateway answers in the client's place (`Answer.from_gateway`): what only reads may be asked again, but of a
+change it stays unknown whether it was made. Everything else is the client's answer.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ class Driver(Calls):
         """The answer to a request, whatever it is.
 
         As ADMIN it logs in when no token is held, and on a 401 once again; if that fails, the answer is the
-        login's when that is no judgement yet (see `codes.not_now`), else one whose failure is `login failed: …`.
+        login's when that is no judgement yet (`codes.not_now`), else one whose failure is `login failed: …`.
         `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
         connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS.
         """

@@ -22,7 +22,7 @@ def statuses(health: Answer) -> list[str]:
 
 
 def says_nothing(health: Answer) -> bool:
-    """Whether the client has no health that can be read: no such path or right, or a body without a status."""
+    """Whether no health can be read: there is no such path or right, or the body has no status."""
     if health.ok:
         return not statuses(health)
     return health.failure is None and health.status in _NO_SUCH_PATH

@@ -1,4 +1,4 @@
-"""What can be read and changed of a client beside its backups: paths, how each is changed, where its content stands.
+"""What can be read and changed of a client beside its backups: paths, methods, where the content stands.
 
 Sources: onprem-facts 5.1 and 5.2. Every reader of these resources goes through `content`, so that all of them
 accept the same shapes: with the members around it, as the vendor's pages show it, without them, as the public
@@ -141,7 +141,7 @@ def _debug_infos(support: object, depth: int = 0) -> Iterator[str]:
 
 
 def is_repeatable(method: str, path: str) -> bool:
-    """Whether a call only reads, so that sending it twice does no harm: GET and the like, backup, login, contacts."""
+    """Whether a call only reads, so that sending it twice does no harm: a GET, a backup, a login."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return True
     return method == "POST" and path.partition("?")[0] in (BACKUP, LOGIN, CONTACTS)

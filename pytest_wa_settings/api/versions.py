@@ -1,4 +1,4 @@
-"""Client versions such as `v2.31.4`, as numbers that can be compared; no format is taken for granted (api 2.1)."""
+"""Client versions such as `v2.31.4`, as numbers that can be compared; no format is for granted (api 2.1)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def same_version(one: str, other: str | None) -> bool:
 
 
 def version_of(*answers: Answer) -> str | None:
-    """The client's version as the first `meta.version` says, without a leading v (api 2.1); None if none does."""
+    """The version that the first `meta.version` names, without a leading v (api 2.1); None if none does."""
     for answer in answers:
         meta = answer.body.get("meta") if isinstance(answer.body, dict) else None
         version = meta.get("version") if isinstance(meta, dict) else None

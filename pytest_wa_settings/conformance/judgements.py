@@ -185,7 +185,7 @@ def changed_leaves(wanted: Mapping[Leaf, object], earlier: Mapping[Leaf, object]
 
 
 def differing_leaves(wanted: Mapping[Leaf, object], before: Mapping[Leaf, object]) -> list[Leaf]:
-    """The fields of `wanted` that were read before, and read otherwise: they show that something came back."""
+    """The fields of `wanted` that were read before, and read otherwise: by them it shows what came back."""
     return [leaf for leaf in wanted if leaf in before and not agree([leaf], wanted, before)]
 
 
@@ -300,7 +300,7 @@ def current(
 
 
 def nothing_sent_again(sent: str, copies: int | None, answer: Answer) -> Judgement | None:
-    """BACKUP-7: a contact has a message from before the backup once; not judged where nobody saw it arrive."""
+    """BACKUP-7: a contact has a message from before the backup once; None where nobody saw it arrive."""
     if not copies:
         return None
     if copies == 1:
@@ -355,7 +355,7 @@ def restore_answer(answer: Answer, *, strict: bool, made: bool | None) -> tuple[
 
 
 def made_again(clause: str, at: Snapshot, before: Snapshot, after: Snapshot) -> Evidence:
-    """What shows that a restore was carried out: settings that differed just before it, as in the backup now."""
+    """What shows that a restore was carried out: settings that differed just before it, as in the backup."""
     differing = changed_leaves(at.values, before.values)
     fields = tuple(leaf for leaf in differing if agree([leaf], at.values, after.values))
     missing = None if fields else NOTHING_DIFFERED

@@ -82,7 +82,7 @@ class OddRequests:
             self._blame_for_death()
 
     def _settled(self, request: Request) -> Answer:
-        """The answer; one that a gateway gives is asked for again, as it may have nothing to do with the client."""
+        """The answer; one that a gateway gives is asked for again, as the client may have no part in it."""
         for _ in range(_MOST_TRIES):
             answer = request.send()
             if not answer.from_gateway:

@@ -119,8 +119,8 @@ class Refusals:
         """One call that must be refused; the client is looked at after every so many of them.
 
         Raises:
-            FindingError: it was accepted, or it changed the client. The client is then made to serve again, and
-                what comes next is judged by a new reading of it.
+            FindingError: it was accepted, or it changed the client. The client is then made to serve again,
+                and what comes next is judged by a new reading of it.
         """
         start = time.monotonic()
         answer = call()

@@ -1,8 +1,8 @@
 """Messages and callbacks around a migration, told apart by text and by path (BACKUP-7, BACKUP-8).
 
-Texts and paths are this run's alone: contacts keep what an earlier run sent. What a machine must serve is asked
-of it by messages that it sends itself, as the network may hand what a contact writes to any machine of the
-number.
+Texts and paths are this run's alone: contacts keep what an earlier run sent. What a machine must serve is
+asked of it by messages that it sends itself, as the network may hand what a contact writes to any machine of
+the number.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Traffic:
             self.no_callbacks = "no callback could be left pending before the backup"
 
     def _pend(self, cause: Callable[[], str | None]) -> str | None:
-        """What the body of a callback holds that was caused and came, while its path was held; None if none."""
+        """What stands in a callback that was caused, and came while its path was held; None if none came."""
         text = cause()
         return text if text is not None and self._called(self.path, text) else None
 

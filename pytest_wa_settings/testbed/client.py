@@ -32,7 +32,7 @@ _NO_SUCH_PATH = (403, 404, 405, 501)
 _A_LOOK = 0.5
 """Seconds that one look at a client that was given up may take, before the latency is added."""
 _GATEWAY_PAUSES = (0.05, 0.15, 0.3)
-"""Pauses, in seconds, before a look is repeated that a gateway answered: one answer of its says nothing yet."""
+"""Seconds before a look is repeated that a gateway answered: one answer of its says nothing yet."""
 
 
 class Client(Restoring):
@@ -164,17 +164,17 @@ class Client(Restoring):
         return self.calls.backup(password, token=token, timeout=timeout)
 
     def backup_at_once(self, password: object) -> Answer:
-        """One backup of a client that is expected to be down: 503 counts, and a gateway's answer that lasts."""
+        """One backup of a client that is expected to be down: 503 counts, a gateway's answer if it lasts."""
         return self._look(lambda: self.driver.backup(password))
 
     def login(self, name: str, password: str) -> Answer:
-        """The login of an account (api 1.1), asked again while the answer is no judgement yet; not remembered."""
+        """A login (api 1.1) that is not remembered, asked again while the answer is no judgement yet."""
         return self.retry.call(
             "POST /v1/users/login", lambda: self.driver.login(name, password, remember=False)
         )
 
     def log_out(self, token: str) -> Change:
-        """POST /v1/users/logout (api 1.3); where no answer came, the token itself tells whether it was made."""
+        """POST /v1/users/logout (api 1.3); where no answer came, the token tells whether it was made."""
 
         def is_gone() -> bool | None:
             answer = self.calls.application(token=token)
@@ -183,7 +183,7 @@ class Client(Restoring):
         return self.change(lambda: self.calls.logout(token), is_gone)
 
     def make_user(self, name: str, password: str) -> Change:
-        """POST /v1/users (api 1.3); where no answer came, a login of the account tells whether it was made."""
+        """POST /v1/users (api 1.3); where no answer came, a login tells whether it was made."""
 
         def can_log_in() -> bool | None:
             answer = self.login(name, password)

@@ -48,8 +48,9 @@ class Habits:
     `stayed_up`: how many accepted restores in a row it was never seen down after.
     `needs_start`: a new machine shut down after its restore, and had to be started.
     `unshown`: fields that it takes and goes on showing as they were.
-    `health_fails`: its health answered an error while it could be logged in to, so that an error of it says
-    nothing. `one_token`: each login is given the same token, for as long as the suite waited. `stubborn`: calls whose answer that is no judgement yet turned out to be their last word.
+    `health_fails`: its health answered an error while it could be logged in to, so that an error says nothing.
+    `one_token`: each login is given the same token, for as long as the suite waited.
+    `stubborn`: calls whose answer that is no judgement yet turned out to be their last word.
     """
 
     down_after: float = 0.0

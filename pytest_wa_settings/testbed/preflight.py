@@ -135,8 +135,7 @@ def _no_web_page(client: Client, answer: Answer) -> None:
             f"{address} {_NO_CLIENT}: it redirects (status {answer.status})",
             "give the address that it redirects to, if that is the client",
         )
-    # A refusal may well be a page of the framework's, and a text that frameworks call HTML; only a 2xx page is
-    # none of a client's.
+    # A refusal may well be a page of the framework's, and a text may be called HTML; a 2xx page is no client's.
     if answer.ok and _is_web_page(answer):
         raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
     if not_now(answer) == "gateway" or (not_now(answer) == "503" and _is_web_page(answer)):
@@ -218,8 +217,8 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
 def _health(client: Client) -> Answer:
     """The health answer, once the client does not merely start (waits up to the ready timeout).
 
-    A client whose health cannot be read, is no JSON or names no status is judged all the same: its state is then
-    what is declared, or what shows by what works.
+    A client whose health cannot be read, is no JSON or names no status is judged all the same: its state is
+    then what is declared, or what shows by what works.
     """
     deadline = time.monotonic() + client.testbed.ready_timeout
     while True:

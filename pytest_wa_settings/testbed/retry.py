@@ -47,8 +47,8 @@ class RetryPolicy:
     """Asks again while an answer is no judgement yet, for at most `limit` seconds a call.
 
     A client may also use such an answer as its last word. So one that stays while the client otherwise
-    `serves` is returned after a few quick tries (but for 429), and remembered: the next one is returned sooner.
-    After a call that was waited for in vain, later ones get a moment only, until one is answered.
+    `serves` is returned after a few quick tries (but for 429), and remembered: the next one is returned
+    sooner. After a call that was waited for in vain, later ones get a moment only, until one is answered.
     """
 
     def __init__(self, habits: Habits, limit: float, serves: Callable[[], bool]) -> None:
@@ -89,7 +89,7 @@ class RetryPolicy:
     def change(self, call: Callable[[], Answer], look: Callable[[], bool | None]) -> Change:
         """Makes a change, again only where `look` finds that it was not made (None: nobody can tell).
 
-        `call` asks again by itself while the client says *not now*; `look` waits until the client can be read.
+        `call` asks again by itself while the client says *not now*; `look` waits until it can be read.
         """
         for tries in range(_MOST_CHANGES):
             answer = call()

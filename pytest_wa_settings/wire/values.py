@@ -129,7 +129,7 @@ class Answer:
 
     @property
     def from_gateway(self) -> bool:
-        """Whether a gateway answers in the place of the client: by its status, and without the error envelope."""
+        """Whether a gateway answers in the client's place: by its status, and without the error envelope."""
         return self.status in GATEWAY_STATUSES and not self.errors
 
     @cached_property

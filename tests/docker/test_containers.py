@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from suite import until
 
+from pytest_wa_settings.api.health import statuses
 from pytest_wa_settings.testbed import Client, Need, Settings, Testbed, open_testbed
 from pytest_wa_settings.testbed.containers import STATE, BoxLife, ContainerTestbed
-from pytest_wa_settings.testbed.health import statuses
 
 PASSWORD = "backup-password-1A"
 

@@ -21,7 +21,8 @@ from command import Outcome, run
 from misbehaving import CASES, Stage
 from misbehaving.core import PASSWORD
 
-from pytest_wa_settings.wire import Driver, Recorder
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.wire import Recorder
 
 TAP = str(Path(__file__).with_name("tap"))
 REFERENCE = [sys.executable, "-m", "pytest_wa_settings.reference"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_wa_settings.testbed import health
+from pytest_wa_settings.api import health
 from pytest_wa_settings.wire import Answer, Exchange
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from raw_servers import Authority, Handler, RawServer
 
-from pytest_wa_settings.wire import Driver, Recorder
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.wire import Recorder
 
 
 @pytest.fixture

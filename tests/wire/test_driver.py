@@ -9,7 +9,8 @@ from base64 import b64decode
 import pytest
 from raw_servers import answer
 
-from pytest_wa_settings.wire import ADMIN, MISSING, NO_TOKEN, Driver, Recorder, WireError
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.wire import ADMIN, MISSING, NO_TOKEN, Recorder, WireError
 
 LOGIN = json.dumps({"users": [{"token": "first.token.aaaa", "expires_after": "2030-01-01 00:00:00+00:00"}]})
 SECOND = LOGIN.replace("first", "second")

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from raw_servers import answer
 
-from pytest_wa_settings.wire import Driver, Recorder, Tls, WireError
+from pytest_wa_settings.api import Driver
+from pytest_wa_settings.wire import Recorder, Tls, WireError
 
 
 def test_a_trusted_client_is_reached(scripted, drive, authority):
