@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_wa_settings.api import health as states
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pytest_wa_settings.testbed.base import Testbed
 
 _NO_SUCH_PATH = (403, 404, 405, 501)
+_A_MOMENT = 2.0
+"""Seconds in which a client is still looked for to be down that once was not."""
 _A_LOOK = 0.5
 """Seconds that one look at a client that was given up may take, before the latency is added."""
 _GATEWAY_PAUSES = (0.05, 0.15, 0.3)
@@ -124,6 +127,9 @@ class Client(Restoring):
         restores = is_restore(method, path)
         if restores:
             self.prepare_restore()
+
+        if self.given_up is not None:
+            timeout = min(timeout or self.driver.timeout, self._quick)
 
         def call() -> Answer:
             return self._entered(
@@ -257,6 +263,11 @@ class Client(Restoring):
             answer = self._entered(call)
         return answer
 
+    @property
+    def _quick(self) -> float:
+        """Seconds that a call to a client may take that was given up."""
+        return _A_LOOK + 5 * self.testbed.latency
+
     def is_down(self) -> bool:
         """One look: no connection, 503, or neither connected nor connecting (nor new, where it was new)."""
         if self.life.running() is False:
@@ -264,8 +275,12 @@ class Client(Restoring):
         return not states.is_up(self.probe(), new_machine=self.state == "unregistered")
 
     def wait_down(self, limit: float) -> bool:
-        """Whether it was seen down within `limit` seconds."""
-        return self._until(self.is_down, limit, slowing=False)
+        """Whether it was seen down within `limit` seconds; once that was in vain, a moment is enough."""
+        ready = self.testbed.ready_timeout
+        allowed = min(limit, max(_A_MOMENT, ready / 20)) if self.habits.never_down else limit
+        down = self._until(self.is_down, allowed, slowing=False)
+        self.habits.never_down = not down and (self.habits.never_down or limit >= ready)
+        return down
 
     def wait_answering(self, limit: float) -> bool:
         """Whether it answers, whatever it says, within `limit` seconds."""
@@ -275,10 +290,14 @@ class Client(Restoring):
         """Whether it serves within `limit` seconds (the ready timeout): health says so, and a GET works.
 
         `registered` True asks for `connected`, False for `unregistered`, None for either. A client that was
-        given up is looked at once.
+        given up is looked at once, and what was waited in vain before is taken off (`Habits.allowed`).
         """
-        allowed = self.testbed.ready_timeout if limit is None else limit
+        ready = self.testbed.ready_timeout
+        allowed = self.habits.allowed(ready if limit is None else limit, ready)
+        began = time.monotonic()
         serving = self._until(lambda: self.serves(registered), 0.0 if self.given_up else allowed)
+        if not serving:
+            self.habits.waited_in_vain += time.monotonic() - began
         if serving:
             self.given_up = None
         elif limit is None and self.given_up is None:
@@ -287,11 +306,11 @@ class Client(Restoring):
 
     def serves(self, registered: bool | None = None) -> bool:
         """Whether it serves now, as `wait_serving` says."""
-        health = self.probe(_A_LOOK + 5 * self.testbed.latency if self.given_up else None)
+        health = self.probe(self._quick if self.given_up else None)
         told = states.serves(health, registered=registered, shards=self.shards if self.multiconnect else 1)
         if told is False and not (self.habits.health_fails and not health.ok and health.answered):
             return False
-        answer = self._look(self.driver.application)
+        answer = self._look(partial(self.driver.application, timeout=self._quick if self.given_up else None))
         if answer.ok and not isinstance(answer.body, dict):
             return False  # a web page took the port over
         return self._reads(health, answer) or (bool(told) and answer.status in _NO_SUCH_PATH)
@@ -330,6 +349,7 @@ class Client(Restoring):
 
     def settled(self) -> None:
         """Notes that what was pending is over."""
+        self.habits.came_back()
         self.given_up = None
         if self.pending == "accepted" and self.state == "unregistered":
             self.state = "registered"
@@ -346,8 +366,8 @@ class Client(Restoring):
         self.given_up = None
 
     def restart(self) -> None:
-        """Starts it again and waits until it serves; raises NotBack, at once if it is down and given up."""
-        if self.given_up is not None and self.is_down():
+        """Starts it again and waits until it serves; raises NotBack, at once if it was given up."""
+        if self.given_up is not None and not self.serves():
             raise self.given_up.again()
         self.start_again()
         self._serve_or_raise("the start")
@@ -390,6 +410,7 @@ class Client(Restoring):
         registered = None if self.pending else self.state == "registered"
         if not self.wait_serving(registered=registered):
             raise NotBack(*why_not_serving(self, after, registered))
+        self.habits.came_back()
         self.known_generation = self.life.generation()
 
     # accounts

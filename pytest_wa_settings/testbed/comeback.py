@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING
 
 from pytest_wa_settings.api import health as states
 from pytest_wa_settings.api.codes import not_now
+from pytest_wa_settings.api.resources import APPLICATION
 from pytest_wa_settings.testbed.errors import NotBack
+from pytest_wa_settings.wire import Answer
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
 
 _SEES_TO_ITSELF = ("always", "unless-stopped")
+_REMEDIES = {
+    "tls": "where its certificate is another now, name what it is checked against with `ca`",
+    "login": "see that it has the account and password that are declared, also after a reset",
+}
+"""What would change a failure, by its kind."""
 _SELF_START = 3.0
 """Seconds that a new machine may refuse connections while it initializes, before it counts as shut down."""
 
@@ -111,7 +118,9 @@ def _settling(client: Client, new_machine: bool) -> float:
 
 def _serve(client: Client, registered: bool | None, *, settle: float) -> bool:
     """Whether it serves, and goes on for `settle` seconds; one that is down for good is started once."""
-    deadline = time.monotonic() + client.testbed.ready_timeout
+    ready = client.testbed.ready_timeout
+    began = time.monotonic()
+    deadline = began + client.habits.allowed(ready, ready)
     serving_since: float | None = None
     down_since: float | None = None
     started = False
@@ -136,8 +145,11 @@ def _serve(client: Client, registered: bool | None, *, settle: float) -> bool:
                 client.start_again()
                 client.habits.needs_start = True
                 started, down_since = True, None
-                deadline = time.monotonic() + client.testbed.ready_timeout
+                client.habits.waited_in_vain += now - began
+                began = now
+                deadline = began + client.habits.allowed(ready, ready)
         if now > deadline and serving_since is None:
+            client.habits.waited_in_vain += now - began
             return False
         time.sleep(pause)
         pause = min(2 * pause, 0.03 if client.managed else 0.25)
@@ -165,20 +177,33 @@ def why_not_serving(client: Client, after: str, registered: bool | None) -> tupl
     """Problem and remedy of a client that does not serve."""
     limit = client.testbed.ready_timeout
     wanted = "connected" if registered else "unregistered" if registered is False else "serving"
-    problem = f"the client is not {wanted} {limit:g} s after {after} ({seen(client)})"
+    last, remedy = last_answer(client)
+    problem = f"the client is not {wanted} {limit:g} s after {after} ({last})"
+    if remedy is not None:
+        return problem, remedy
     if client.can_restart:
         return problem, "look at its log, or give it more time with --wa-ready-timeout"
     return problem, "add a way to start it again: --wa-restart-command, or `restart` in clients.toml"
 
 
-def seen(client: Client) -> str:
-    """What one look at health shows, in words."""
+def last_answer(client: Client) -> tuple[str, str | None]:
+    """What one look at the client shows, in words, and what would change it where the answer itself tells."""
     health = client.probe()
     if health.failure is not None:
-        return health.failure
-    if not health.ok:
-        return f"health answers {health.status}"
+        return health.explanation or health.failure, _REMEDIES.get(health.failure_kind or "")
+    if health.from_gateway:
+        return f"a gateway answers {health.status}, and no client behind it", "start the client behind it"
+    if not health.ok and not states.says_nothing(health):
+        return f"health answers {health.status}", None
     found = sorted(set(states.statuses(health)))
-    return (
-        f"health says {', '.join(f'`{status}`' for status in found)}" if found else "health names no status"
-    )
+    told = ", ".join(f"`{status}`" for status in found)
+    says = f"health says {told}" if found else "health names no status"
+    settings = client.driver.application()
+    if settings.ok or not found:
+        return says if settings.ok else f"{says}, {_of_settings(settings)}", None
+    return f"{says}, {_of_settings(settings)}", _REMEDIES.get(settings.failure_kind or "")
+
+
+def _of_settings(answer: Answer) -> str:
+    told = answer.explanation or answer.failure or f"answers {answer.status}"
+    return f"and GET {APPLICATION.path}: {told}"

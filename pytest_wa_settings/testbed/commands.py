@@ -19,6 +19,8 @@ from pytest_wa_settings.testbed.life import Life
 _KEPT = 2000
 _MOST_OUTPUT = 64 * 2**20
 _GOING = 2.0
+_MOST_FAILURES = 2
+"""How often in a row a command may fail before it is not run any more in this run."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class CommandLife(Life):
         self._limit = limit
         self._folder = folder
         self._scrub = scrub
+        self._failures: dict[str, list[StartFailed]] = {}
 
     def restart(self) -> None:
         """Runs the restart command; raises NotBack when it fails."""
@@ -140,12 +143,20 @@ class CommandLife(Life):
     def _run(self, what: str, command: str | None) -> None:
         if command is None:
             raise StartFailed(f"{self._name} has no {what}", "add one to its entry in clients.toml")
+        failures = self._failures.setdefault(what, [])
+        if len(failures) >= _MOST_FAILURES or any(one.took_too_long for one in failures):
+            raise failures[-1].again()
         ran = run_command(command, limit=self._limit, folder=self._folder, scrub=self._scrub)
-        if not ran.ok:
+        if ran.ok:
+            failures.clear()
+        else:
             ended = ran.why or f"it ended with status {ran.status}"
             words = "".join(one if one.isprintable() else " " for one in ran.output[-_KEPT:])
             said = " ".join(words.split())[-300:]
-            raise StartFailed(
+            failed = StartFailed(
                 f"the {what} of {self._name} failed: {ended}" + (f"; its last words: {said}" if said else ""),
                 "run it by hand to see why",
             )
+            failed.took_too_long = bool(ran.why)
+            failures.append(failed)
+            raise failed

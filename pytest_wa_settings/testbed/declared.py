@@ -21,6 +21,7 @@ from pytest_wa_settings.testbed.base import (
     setup_text,
 )
 from pytest_wa_settings.testbed.client import Client
+from pytest_wa_settings.testbed.comeback import last_answer
 from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
 from pytest_wa_settings.testbed.entry import Entry, shared
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
@@ -141,7 +142,11 @@ class DeclaredTestbed(Testbed):
         except NotBack as error:
             raise TestbedError(error.problem, error.remedy) from None
         if not client.wait_serving(None, slot.born_registered):
-            raise TestbedError(f"{problem}, also after its reset", "run the reset command by hand to see why")
+            last, remedy = last_answer(client)
+            raise TestbedError(
+                f"{problem}, also after its reset ({last})",
+                remedy or "run the reset command by hand to see why",
+            )
         return preflight(client)
 
     def _what_will_be_done(self) -> list[str]:

@@ -43,4 +43,10 @@ class GivenUp(Unavailable):
 
 
 class StartFailed(NotBack):
-    """The command that starts or resets a client failed, so nothing is known about the client itself."""
+    """The command that starts or resets a client failed, so nothing is known about the client itself.
+
+    Attributes:
+        took_too_long: it did not end in time, so that it would cost as much again.
+    """
+
+    took_too_long = False

@@ -40,6 +40,10 @@ class Life(ABC):
         raise NotImplementedError
 
 
+_IN_VAIN = 2.5
+_A_MOMENT = 2.0
+
+
 @dataclass
 class Habits:
     """What was seen of how a kind of client behaves, so that later waits are no longer than needed.
@@ -48,9 +52,11 @@ class Habits:
     `stayed_up`: how many accepted restores in a row it was never seen down after.
     `needs_start`: a new machine shut down after its restore, and had to be started.
     `unshown`: fields that it takes and goes on showing as they were.
-    `health_fails`: its health answered an error while it could be logged in to, so that an error says nothing.
+    `health_fails`: its health answered an error while it could be logged in to: an error says nothing.
     `one_token`: each login is given the same token, for as long as the suite waited.
     `stubborn`: calls whose answer that is no judgement yet turned out to be their last word.
+    `waited_in_vain`: seconds that it was waited for in vain, since it last came back.
+    `never_down`: it was once waited for in vain to be down.
     """
 
     down_after: float = 0.0
@@ -60,11 +66,25 @@ class Habits:
     health_fails: bool = False
     one_token: bool = False
     stubborn: set[str] = field(default_factory=set)
+    waited_in_vain: float = 0.0
+    never_down: bool = False
 
     def went_down(self, after: float) -> None:
         """Notes that it was seen down so many seconds after a restore was answered."""
         self.down_after = max(self.down_after, after)
         self.stayed_up = 0
+
+    def allowed(self, wanted: float, ready_timeout: float) -> float:
+        """Seconds that it may be waited for, of those `wanted`.
+
+        In vain it is waited for two ready timeouts and a half, over all tests; from then on for a moment.
+        """
+        left = _IN_VAIN * ready_timeout - self.waited_in_vain
+        return min(wanted, max(left, min(_A_MOMENT, ready_timeout / 10)))
+
+    def came_back(self) -> None:
+        """Notes that it serves again after a restore, a kill or a start: what was waited in vain is over."""
+        self.waited_in_vain = 0.0
 
     def grace(self, first: float) -> float:
         """How long to look for it to go down, if `first` seconds are enough the first time."""

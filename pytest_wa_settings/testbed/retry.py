@@ -67,7 +67,8 @@ class RetryPolicy:
         if kind is None:
             self._in_vain = False
             return answer
-        limit = min(_A_MOMENT, self._limit) if self._in_vain else self._limit
+        allowed = self._habits.allowed(self._limit, self._limit)
+        limit = min(_A_MOMENT, self._limit) if self._in_vain else allowed
         began = time.monotonic()
         deadline = began + limit
         tries = 0
@@ -75,6 +76,7 @@ class RetryPolicy:
             pause = self._pause(f"{what} {kind}", kind, answer, tries, deadline - time.monotonic())
             if pause is None:
                 self._habits.stubborn.add(f"{what} {kind}")
+                self._habits.waited_in_vain += time.monotonic() - began
                 self._in_vain = self._in_vain or time.monotonic() - began > self._limit / 2
                 return answer
             time.sleep(pause)

@@ -10,7 +10,7 @@ from pytest_wa_settings.api.health import statuses
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_made_users
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
-from pytest_wa_settings.testbed.comeback import seen
+from pytest_wa_settings.testbed.comeback import last_answer
 from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, Unavailable
@@ -117,9 +117,10 @@ class Slot:
             started = wanted and client.can_restart and not isinstance(why, StartFailed)
             return GivenUp(*told) if started and client.pending == "accepted" else Unavailable(*told)
         state = "connected" if wanted else "unregistered"
+        last, remedy = last_answer(client)
         return Unavailable(
-            f"{client.name} is not {state} any more ({seen(client)}), and nothing made it so again",
-            "start it again by hand, or add `reset` to its entry in clients.toml",
+            f"{client.name} is not {state} any more ({last}), and nothing made it so again",
+            remedy or "start it again by hand, or add `reset` to its entry in clients.toml",
         )
 
     def _has_lost_its_number(self) -> bool:
@@ -176,9 +177,11 @@ class Slot:
         client.touched = self.dirty = False
         if not client.wait_serving(None, self.born_registered):
             self.dirty = not self.born_registered
+            last, remedy = last_answer(client)
+            limit = client.testbed.ready_timeout
             raise Unavailable(
-                f"{client.name} is not {client.state} {client.testbed.ready_timeout:g} s after its reset",
-                "run the reset command by hand to see why",
+                f"{client.name} is not {client.state} {limit:g} s after its reset ({last})",
+                remedy or "run the reset command by hand to see why",
             )
 
     def _reset_once(self) -> None:

@@ -48,7 +48,7 @@ class Evidence:
         clause: the id of the clause. judgement: what was judged, in a word or two ("refused", "unchanged").
         exchanges: how many exchanges it rests on.
         fields: the fields that were read and could have read otherwise.
-        control: what was positive beside it, so that the judgement means something; None where none is needed.
+        control: what was positive beside it, so that it means something; None where none is needed.
         missing: why this is not enough for a pass, with what was missing; None where it is enough.
     """
 
