@@ -26,6 +26,7 @@ _ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("with-204", "A restore answers 204, without a body.", {"status": 204, "content": b""}),
     ("with-an-empty-body", "A restore answers 200 without a body.", {"content": b""}),
     ("with-an-empty-list", "A restore answers `[]`.", {"content": b"[]"}),
+    ("with-500", "A restore is carried out, and answers 500.", {"status": 500, "content": b"{}"}),
     ("with-success-true", 'A restore answers `{"success": true}`.', {"content": b'{"success": true}'}),
 )
 
