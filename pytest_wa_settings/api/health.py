@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_wa_settings.api.codes import is_rate_limit
 from pytest_wa_settings.wire import Answer
 
 UP = frozenset({"connected", "connecting"})
@@ -22,10 +23,10 @@ def statuses(health: Answer) -> list[str]:
 
 
 def says_nothing(health: Answer) -> bool:
-    """Whether no health can be read: there is no such path or right, or the body has no status."""
+    """Whether no health can be read: no such path or right, too many requests, or a body without a status."""
     if health.ok:
         return not statuses(health)
-    return health.failure is None and health.status in _NO_SUCH_PATH
+    return health.failure is None and (health.status in _NO_SUCH_PATH or is_rate_limit(health))
 
 
 def registered_by(health: Answer) -> bool | None:
@@ -42,6 +43,8 @@ def is_multi(health: Answer) -> bool:
 def _nodes(health: Answer) -> Iterator[tuple[str | None, str]]:
     body = health.body if health.ok and isinstance(health.body, dict) else {}
     content = body.get("health", body if "gateway_status" in body else None)
+    if isinstance(content, str):  # a component of the public OpenAPI has the status itself there
+        content = {"gateway_status": content}
     if not isinstance(content, dict):
         return
     if isinstance(content.get("gateway_status"), str):

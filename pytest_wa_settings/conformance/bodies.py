@@ -39,6 +39,7 @@ def of_other_types(password: str, data: str) -> Iterator[tuple[str, object, obje
     yield "with the right password's object", {"password": password}, data
     yield "with the right data in a list", password, [data]
     yield "with the right data's object", password, {"data": data}
+    yield "with the right data as a list of its bytes", password, list(data.encode())
 
 
 def not_objects(members: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:

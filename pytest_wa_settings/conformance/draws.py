@@ -18,7 +18,8 @@ from pytest_wa_settings.verdicts import Case, FindingError, NotTested
 
 Value = TypeVar("Value")
 Item = TypeVar("Item")
-_MOST_SHRINKS = 40
+_MOST_SHRINKS, _MOST_SHRINKS_OF_DECLARED = 40, 4
+"""Further values that are sent after a failing one; what a declared client wrongly takes costs a restore each."""
 _SHRINK_SECONDS = 10.0
 _GOLDEN = 0.6180339887498949
 """Multiples of it, less their whole part, are spread evenly over 0 to 1 at every number of them."""
@@ -101,7 +102,7 @@ def for_all(
     """
     if most < 1:
         return 0
-    memory = _Memory(prop)
+    memory = _Memory(prop, _MOST_SHRINKS if case.testbed.managed else _MOST_SHRINKS_OF_DECLARED)
     seen = 0
 
     def judged(value: Value) -> None:
@@ -154,8 +155,9 @@ def judged_with(function: Callable[[Value], None]) -> Callable[..., None]:
 class _Memory(Generic[Value]):
     """Runs a property and remembers what failed, so that shrinking is bounded and cannot flake."""
 
-    def __init__(self, prop: Callable[[Value], None]) -> None:
+    def __init__(self, prop: Callable[[Value], None], most_shrinks: int = _MOST_SHRINKS) -> None:
         self._prop = prop
+        self._most_shrinks = most_shrinks
         self._failed: dict[str, FindingError] = {}
         self._since = 0
         self._deadline = 0.0
@@ -168,7 +170,7 @@ class _Memory(Generic[Value]):
             raise self._failed[key]
         if self._failed:
             self._since += 1
-            if self._since > _MOST_SHRINKS or time.monotonic() > self._deadline:
+            if self._since > self._most_shrinks or time.monotonic() > self._deadline:
                 return
         try:
             self._prop(value)
@@ -181,6 +183,8 @@ class _Memory(Generic[Value]):
         except (NotTested, Unavailable):
             if not self._failed:
                 raise
-            self._since = _MOST_SHRINKS  # what was seen stays a finding; there is no smaller one to be had
+            self._since = (
+                self._most_shrinks
+            )  # what was seen stays a finding; there is no smaller one to be had
         finally:
             self.judged += 1

@@ -239,12 +239,17 @@ def unchanged(
     told += [f"{name} can no longer be read ({after.unread[name]})" for name in sorted(gone)]
     if not told:
         # a restore would register a client that is not registered, so that this would show it
-        fields = (*before.values, *(["registration"] if before.registered is False else []))
+        fields = (*_changeable(before), *(["registration"] if before.registered is False else []))
         missing = None if fields else NOTHING_READABLE
         return Evidence(clause, "unchanged", len(after.answers), fields, missing=missing)
     expected = "the client is unchanged: settings, profile, health and registration as before"
     reading = after.reading_of(_differing(before.values, after.values)) or after.answers[-1:]
     return Finding(clause, sent, expected, _listed(told), (*answers, *reading))
+
+
+def _changeable(reading: Snapshot) -> list[Leaf]:
+    """The fields of a reading that a client lets be changed, as far as it is known: the others tell nothing."""
+    return [leaf for leaf in reading.values if leaf not in BY_LEAF or BY_LEAF[leaf].planted]
 
 
 def _differing(wanted: Mapping[Leaf, object], found: Mapping[Leaf, object]) -> Leaf | None:
@@ -364,11 +369,17 @@ def made_again(clause: str, at: Snapshot, before: Snapshot, after: Snapshot) -> 
     return Evidence(clause, "the restored state", len(after.answers), fields, missing=missing)
 
 
-def sealed(data: str, needles: dict[str, str], answers: tuple[Answer, ...]) -> Judgement:
-    """BACKUP-4: nothing planted can be read out of `data`; the password alone is no evidence of that."""
+def sealed(
+    data: str, needles: dict[str, str], answers: tuple[Answer, ...], *, held: Iterable[str] | None = None
+) -> Judgement:
+    """BACKUP-4: nothing planted can be read out of `data`; the password alone is no evidence of that.
+
+    `held` are those of the needles that the client was seen to hold; absent, all of them.
+    """
     how = readable_in(data, needles)
     if how is None:
-        held = tuple(name for name in needles if name != PASSWORD)
+        known = needles if held is None else set(held)
+        held = tuple(name for name in needles if name != PASSWORD and name in known)
         missing = (
             "no text and no number that the backup must hold is known: nothing of the client can be read"
         )

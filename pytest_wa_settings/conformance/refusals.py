@@ -41,6 +41,8 @@ _UNCHANGED_WITHIN = 3.0
 """Seconds that a client may take to be as before: health may say `connecting` meanwhile."""
 _MOST_TRIES = 3
 """How often a call is sent that a gateway answers in the client's place."""
+_RESTORES_FOR_ROUND_TRIPS = 12
+"""Restores of a declared client that are kept for what must be accepted."""
 _FAST = 0.05
 """Seconds that a reading takes at most, on a client that is read after every call."""
 
@@ -123,11 +125,13 @@ class Refusals:
                 and what comes next is judged by a new reading of it.
         """
         start = time.monotonic()
+        self._save_restores()
         answer = call()
         if not answer.answered:
             answer = self._again(sent, call, answer)
         judgement = refused(self._clause, sent, answer, example=example)
         if isinstance(judgement, Finding):
+            self._client.habits.wrongly_accepted += 1
             self._start_over()
             raise FindingError(judgement)
         if judgement.missing is None:
@@ -142,6 +146,22 @@ class Refusals:
             self._check(told, (answer,), quick=True)
         self.seconds = time.monotonic() - start
         return answer
+
+    def _save_restores(self) -> None:
+        """Sends nothing more that must be refused to a declared client which takes it, and so loses its restores.
+
+        Raises:
+            NotTested: such calls were accepted before, and the restores that are left are for other clauses.
+        """
+        client = self._client
+        if client.managed or not client.habits.wrongly_accepted:
+            return
+        if client.budget.left < _RESTORES_FOR_ROUND_TRIPS:
+            raise NotTested(
+                "the client takes restores that it must refuse, and those that are left are for other clauses: "
+                "raise --wa-max-restores",
+                "no evidence",
+            )
 
     def finish(self, backup: Backup | None = None, *, widens: bool = False) -> bool:
         """The reading at the end, and that `backup`, taken before the refusals, still restores.

@@ -181,7 +181,7 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
         held = {
             one.leaf: found
             for one in FIELDS
-            if one.planted and (client.managed or one.leaf in _ALWAYS or one.leaf in earlier.values)
+            if one.planted and (client.managed or one.leaf in earlier.values or _unset(one.leaf, earlier))
             if (found := needle(one, rng))
         }
         taken = plant(client, {leaf: value for leaf, (_, value) in held.items()})
@@ -207,6 +207,12 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
             _put_back(client, {leaf: earlier.values[leaf] for leaf in held if leaf in earlier.values})
 
 
+def _unset(leaf: Leaf, reading: Snapshot) -> bool:
+    """Whether a text of those that are planted everywhere is not set: where its resource cannot be read, no."""
+    resource = leaf.split(":")[0]
+    return leaf in _ALWAYS and resource not in reading.unread and bool(reading.of(resource))
+
+
 def _put_back(client: Client, kept: dict[Leaf, object]) -> None:
     now = read(client)
     taken = plant(client, kept)
@@ -226,11 +232,22 @@ def _judge_sealed(wa_case: Case, client: Client, planted: dict[str, str]) -> Non
             "no text was planted, as the client must not be changed: judged by what it already holds"
         )
     # of the password its letters and digits, which no escaping changes
-    wa_case.judge(sealed(backup.data, {**needles, PASSWORD: password[4:]}, (backup.answer,)))
+    held = _held(now, needles)
+    wa_case.judge(sealed(backup.data, {**needles, PASSWORD: password[4:]}, (backup.answer,), held=held))
     for other in _passwords_of_other_kinds(rng_of(wa_case)):
         answer = client.backup(other)
         if answer.ok and answer.data:
-            wa_case.judge(sealed(answer.data, needles, (answer,)))
+            wa_case.judge(sealed(answer.data, needles, (answer,), held=held))
+
+
+def _held(now: Snapshot, needles: dict[str, str]) -> list[str]:
+    """The needles that can be read of the client, so that its backup must hold them."""
+    shown = {
+        f"the field {leaf}"
+        for leaf, value in now.values.items()
+        if needles.get(f"the field {leaf}", "\0") in str(value)
+    }
+    return [name for name in needles if name in shown or not name.startswith("the field ")]
 
 
 def _passwords_of_other_kinds(rng: random.Random) -> tuple[str, ...]:

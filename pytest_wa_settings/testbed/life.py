@@ -57,6 +57,7 @@ class Habits:
     `stubborn`: calls whose answer that is no judgement yet turned out to be their last word.
     `waited_in_vain`: seconds that it was waited for in vain, since it last came back.
     `never_down`: it was once waited for in vain to be down.
+    `wrongly_accepted`: how many restores it took that it must refuse.
     """
 
     down_after: float = 0.0
@@ -68,6 +69,7 @@ class Habits:
     stubborn: set[str] = field(default_factory=set)
     waited_in_vain: float = 0.0
     never_down: bool = False
+    wrongly_accepted: int = 0
 
     def went_down(self, after: float) -> None:
         """Notes that it was seen down so many seconds after a restore was answered."""

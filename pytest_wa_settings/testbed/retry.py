@@ -91,14 +91,17 @@ class RetryPolicy:
     def change(self, call: Callable[[], Answer], look: Callable[[], bool | None]) -> Change:
         """Makes a change, again only where `look` finds that it was not made (None: nobody can tell).
 
+        An error (5xx) may stand for a change that was made, so that it is looked for, too.
+
         `call` asks again by itself while the client says *not now*; `look` waits until it can be read.
         """
         for tries in range(_MOST_CHANGES):
             answer = call()
-            if answer.answered or never_sent(answer):
+            failed = answer.answered and (answer.status or 0) >= 500
+            if (answer.answered and not failed) or never_sent(answer):
                 return Change(answer, answer.ok)
             made = look()
-            if made is not False:
+            if made is not False or failed:
                 return Change(answer, bool(made))
             time.sleep(_QUICK[min(tries, len(_QUICK) - 1)])
         return Change(answer, False)
