@@ -93,11 +93,11 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
         for path in _paths(wa_case, client):
             unread = tuple((name, content, _JSON) for name, content in NOT_OBJECTS)
             for name, content, headers in (*_DIRECTED, *unread):
-                answer = client.ask("POST", path, content=content, headers=headers, timeout=limit)
+                answer = client.ask("POST", path, content=content, secrets=(), headers=headers, timeout=limit)
                 settle(robust(answer, f"POST {path} with {name}", limit=limit))
 
             def bear(content: bytes, path: str = path) -> None:
-                answer = client.ask("POST", path, content=content, headers=_JSON, timeout=limit)
+                answer = client.ask("POST", path, content=content, secrets=(), headers=_JSON, timeout=limit)
                 sent = f"POST {path} with an odd body of {len(content)} bytes"
                 settle(robust(answer, sent, limit=limit, example=repr(content[:120])))
 
@@ -228,7 +228,13 @@ def test_an_error_echoes_neither_password_nor_settings(wa_case: Case) -> None:
             ("backup with another member", client.ask("POST", path, json={"pass": secret})),
             (
                 "backup with a body cut short",
-                client.ask("POST", path, content=f'{{"password": "{secret}'.encode(), headers=_JSON),
+                client.ask(
+                    "POST",
+                    path,
+                    content=f'{{"password": "{secret}'.encode(),
+                    secrets=(secret,),
+                    headers=_JSON,
+                ),
             ),
             ("backup with an invalid token", client.backup(secret, token="made-up-token-0000")),
             ("backup with a password of 300 characters", client.backup(long)),

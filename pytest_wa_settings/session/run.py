@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_wa_settings.session.several import ONLY
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer, Testbed
     from pytest_wa_settings.verdicts import Case
+    from pytest_wa_settings.verdicts.entries import LogOf, Means
     from pytest_wa_settings.verdicts.outcomes import Progress
     from pytest_wa_settings.wire import Recorder
 
@@ -180,14 +182,28 @@ class Run:
             "notes": list(testbed.warnings()),
         }
 
-    def scrub(self, text: str) -> str:
-        """The text without any secret that this process knows."""
+    def scrub(self, text: str, *, wording: bool = False) -> str:
+        """The text without any secret that this process knows; `wording`: it is the suite's own sentence.
+
+        In such a sentence a secret that is a word of the suite's own stays: hiding it would point at it.
+        """
+        from pytest_wa_settings.wire.vocabulary import is_own_word
+
         password = self.options.admin_password
-        if password and len(password) >= 4:
+        if password and len(password) >= 4 and not (wording and is_own_word(password)):
             text = text.replace(password, "<password>")
         for part in self._parts.values():
-            text = part.scrub(text)
-        return self._recorder.scrub(text) if self._recorder else text
+            text = part.scrub(text, wording=wording)
+        if self._recorder is None:
+            return text
+        return self._recorder.scrub_wording(text) if wording else self._recorder.scrub(text)
+
+    def means(self, log_of: LogOf | None = None) -> Means:
+        """By what the entry of a test is made."""
+        from pytest_wa_settings.verdicts.entries import Means, no_log
+
+        wording = partial(self.scrub, wording=True)
+        return Means(self.scrub, wording, log_of or no_log, self.options.report)
 
     def close(self) -> list[str]:
         """Closes the testbed, which puts declared clients back; returns its lines for the terminal.

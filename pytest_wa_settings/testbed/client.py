@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_wa_settings.testbed import health as states
@@ -99,13 +99,14 @@ class Client(Restoring):
         *,
         json: object = UNSET,
         content: bytes | None = None,
+        secrets: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
     ) -> Answer:
         """The answer to a request; 429, 503 and code 1017 are waited out, within the ready timeout.
 
-        A restore of any shape counts, and is allowed, as `restore` says.
+        A restore of any shape counts, and is allowed, as `restore` says. `secrets`: see `Driver.request`.
         """
 
         restores = method == "POST" and path.partition("?")[0] == RESTORE
@@ -115,7 +116,14 @@ class Client(Restoring):
         def call() -> Answer:
             return self._entered(
                 lambda: self.driver.request(
-                    method, path, json=json, content=content, headers=headers, token=token, timeout=timeout
+                    method,
+                    path,
+                    json=json,
+                    content=content,
+                    secrets=secrets,
+                    headers=headers,
+                    token=token,
+                    timeout=timeout,
                 )
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +12,10 @@ import httpx
 
 from . import raw
 from .calls import Calls
+from .curl import proxy_options
 from .errors import WireError
 from .limits import MAX_BODY, broken
-from .parsing import Undecodable, decode, dump_json, parse_json
+from .parsing import MISSING, Undecodable, decode, dump_json, parse_json
 from .recorder import Recorder
 from .recording import RawHeaders, Recording, Reply, Sent
 from .redaction import secrets_in
@@ -76,7 +77,7 @@ class Driver(Calls):
         self._always = _merged(_ALWAYS, headers or {})
         self._session = Session(admin, password, token)
         self._manners = Manners()
-        self._recording = Recording(recorder, name, self.tls.curl_options())
+        self._recording = Recording(recorder, name, (*self.tls.curl_options(), *_proxied(self._proxy)))
         for secret in (password, token, *(headers or {}).values(), self._proxy and self._proxy.password):
             if secret:
                 recorder.add_secret(secret)
@@ -190,6 +191,7 @@ class Driver(Calls):
         *,
         json: object = UNSET,
         content: bytes | None = None,
+        secrets: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
@@ -201,21 +203,30 @@ class Driver(Calls):
         As ADMIN it logs in when no token is held, and on a 401 once again; if that fails, the answer is the
         login's when it asks for patience (429, 503, 1017), else one whose failure is `login failed: …`.
         `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
-        connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS.
+        connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS. `secrets` (perhaps
+        none) says that `content` was made up by the caller, and may be shown but for these texts; absent, a
+        content that is no JSON is never shown.
         """
         body, kind = _body(json, content)
         again = method in REPEATABLE if repeatable is None else repeatable
         plan = Plan(self.timeout if timeout is None else timeout, again, fresh)
         given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
-        secrets = secrets_in(parse_json(body or b"") if json is UNSET else json)
-
-        for secret in secrets:
+        hidden = [*(secrets or ()), *secrets_in(parse_json(body or b"") if json is UNSET else json)]
+        for secret in hidden:
             self.recorder.add_volatile_secret(secret)
+        of_admin = token is ADMIN and "authorization" not in {name.lower() for name in given}
+        own = json is UNSET and secrets is not None
+        like = Sent(
+            method=method,
+            path=path,
+            secrets=tuple(secrets or ()) if own else hidden,
+            json=MISSING if json is UNSET else json,
+            own=own,
+            token="WA_TOKEN" if of_admin else "WA_OTHER_TOKEN",
+        )
 
         def send(held: str | None) -> Answer:
-            return self._send(
-                path, self._prepare(method, path, body, self._headers(given, held), plan), secrets
-            )
+            return self._send(like, self._prepare(method, path, body, self._headers(given, held), plan))
 
         with self._lock:
             if token is NO_TOKEN:
@@ -302,14 +313,13 @@ class Driver(Calls):
                 "check the path, the token and the extra headers",
             ) from None
 
-    def _send(self, path: str, request: httpx.Request, secrets: list[str]) -> Answer:
-        sent = Sent(
+    def _send(self, like: Sent, request: httpx.Request) -> Answer:
+        sent = replace(
+            like,
             method=request.method,
-            path=path,
             url=str(request.url),
             headers=request.headers.raw,
             body=request.content,
-            secrets=secrets,
         )
         return self._recording.keep(sent, lambda: self._ask(request))
 
@@ -328,6 +338,13 @@ class Driver(Calls):
                 failure.status, failure.headers = head.status, head.headers
                 raise failure from None
         return head.status, head.headers, content
+
+
+def _proxied(proxy: httpx.URL | None) -> tuple[str, ...]:
+    if proxy is None:
+        return ()
+    address = str(proxy.copy_with(username=None, password=None))
+    return proxy_options(address, credentials=bool(proxy.userinfo))
 
 
 def _content_encoding(headers: RawHeaders) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_wa_settings.testbed import TestbedError, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotApplicable, NotTested
-from pytest_wa_settings.verdicts.entries import PlannedTest, entry_of, plain
+from pytest_wa_settings.verdicts.entries import Means, PlannedTest, entry_of, plain
 
 PLANNED = PlannedTest(test="test_a.py::test_b", clauses=["SEA-1", "SEA-2"], widens=["SKY-1"], left_out=None)
 
@@ -118,7 +118,7 @@ def test_secrets_are_scrubbed_from_every_text() -> None:
     ran = case()
     ran.remark("used hunter2!")
     error = FindingError(finding(observed="hunter2! came back", example="hunter2!"))
-    entry = entry_of(PLANNED, ran, error, scrub=lambda text: text.replace("hunter2!", "<secret>"))
+    entry = entry_of(PLANNED, ran, error, means=Means(lambda text: text.replace("hunter2!", "<secret>")))
     assert "hunter2!" not in json.dumps(entry)
 
 
