@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_wa_settings.session.options import Options
+from pytest_wa_settings.session.repeats import had_by, lacking
 from pytest_wa_settings.session.several import ONLY
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Run:
         self._parts: dict[str, Run] = {}
         self._hook = hook
         self.header: list[str] = []
-        self.facts: dict[str, Any] = {"name": options.target, "clients": [], "exchanges": 0, "notes": []}
+        self.facts: dict[str, Any] = {
+            "name": options.target, "clients": [], "exchanges": 0, "notes": [], "had": [],
+        }  # fmt: skip
         self.progress: Progress | None = None
         self.speak: Callable[[str], None] | None = None
         self._said: list[str] = []
@@ -166,6 +169,14 @@ class Run:
             raise
         self._note(self._testbed)
 
+    @cached_property
+    def lacking(self) -> str | None:
+        """What this run lacks of the one that it repeats, in one sentence; None where that is nothing."""
+        if self.options.had is None:
+            return None
+        testbed = self._testbed or self.parse()
+        return lacking(self.options.had, self.name or testbed.name, self.options, testbed)
+
     def _say(self, line: str) -> None:
         """Shows a line of the testbed while the run goes on; without a terminal it is kept for the end."""
         line = self.scrub(line)
@@ -180,6 +191,8 @@ class Run:
             "clients": testbed.clients_info(),
             "exchanges": testbed.recorder.count,
             "notes": list(testbed.warnings()),
+            # what was found out about the clients is forgotten at the close
+            "had": self.facts["had"] or had_by(self.options, testbed),
         }
 
     def scrub(self, text: str, *, wording: bool = False) -> str:

@@ -167,6 +167,9 @@ class Running:
         planned = planned_test(item, self.run.names)
         means = self.run.means(case.testbed.log_of if case is not None else None)
         entry = entry_of(planned, case, error, seconds=call.duration, means=means)
+        lacking = self.run.part(name_of(item)).lacking if entry["outcome"] == "pass" else None
+        if lacking is not None:
+            entry["outcome"], entry["reason"] = "not tested", lacking
         vars(report)["wa_entry"], vars(report)["wa_testbed"] = entry, name_of(item)
         for clause in (*entry["clauses"], *entry["widens"]):
             item.user_properties += [

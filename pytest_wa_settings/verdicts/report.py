@@ -31,6 +31,8 @@ class RunFacts:
         testbed: its name. started: seconds since the epoch. seconds: how long it took.
         examples: how many each property was to draw. exchanges: requests made, all processes together.
         clients: as the testbed tells them. notes: what else a reader should know.
+        options: those of the run that a replay needs, none of them a secret; None where there is no replay.
+        had: what the run had that its evidence may rest on ("restores", "consumer").
     """
 
     testbed: str
@@ -43,6 +45,8 @@ class RunFacts:
     exchanges: int
     clients: Sequence[dict[str, Any]] = field(default_factory=list)
     notes: Sequence[str] = ()
+    options: dict[str, Any] | None = None
+    had: Sequence[str] = ()
 
 
 def build_report(
@@ -61,6 +65,7 @@ def build_report(
             "seed": facts.seed,
             "examples": facts.examples,
             "exchanges": facts.exchanges,
+            **_for_a_replay(facts),
         },
         "clients": list(facts.clients),
         "verdict": verdict.verdict,
@@ -69,6 +74,12 @@ def build_report(
         "sums": sums(outcomes, facts.strict),
         "clauses": [_clause(one, facts) for one in outcomes],
     }
+
+
+def _for_a_replay(facts: RunFacts) -> dict[str, Any]:
+    if facts.options is None:
+        return {}
+    return {"options": facts.options, "offers": [{"testbed": facts.testbed, "had": list(facts.had)}]}
 
 
 def _clause(outcome: Outcome, facts: RunFacts) -> dict[str, Any]:
@@ -100,9 +111,11 @@ def merge_reports(
     first = reports[0]
     sums = {name: sum(one["sums"][name] for one in reports) for name in first["sums"]}
     exchanges = sum(one["run"]["exchanges"] for one in reports)
+    offers = [offer for one in reports for offer in one["run"].get("offers", ())]
+    told = {"offers": offers} if offers else {}
     return {
         **first,
-        "run": {**first["run"], "exchanges": exchanges},
+        "run": {**first["run"], "exchanges": exchanges, **told},
         "clients": [client for one in reports for client in one["clients"]],
         "verdict": worst.verdict,
         "reason": worst.reason,

@@ -97,7 +97,10 @@ class FakeTestbed:
     reaches_receiver = True
 
     def offers(self) -> tuple[Offer, ...]:
-        return (Offer("fake", may_restore=True, managed=self.managed),)
+        config, url = self.settings.config, self.settings.url or ""
+        allowed = self.settings.allow_restore or bool(config and "may_restore = true" in config.read_text())
+        may_restore = allowed or not (config or url.startswith("http"))
+        return (Offer("fake", may_restore=may_restore, managed=self.managed),)
 
     def why_not(self, need: room.Need) -> str | None:
         return "add an unregistered client" if need.state == "unregistered" else None
