@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from . import raw
+from .addresses import address_of, through
 from .calls import Calls
-from .curl import proxy_options
 from .errors import WireError
 from .limits import MAX_BODY, broken
 from .parsing import MISSING, Undecodable, decode, dump_json, parse_json
@@ -72,12 +72,12 @@ class Driver(Calls):
         self.recorder = recorder
         self.timeout = timeout
         self.tls = tls or Tls()
-        self._base = _address(base_url, ("https", "http"), "the client's address")
-        self._proxy = None if proxy is None else _address(proxy, ("http",), "the proxy's address")
+        self._base = address_of(base_url, ("https", "http"), "the client's address")
+        self._proxy = None if proxy is None else address_of(proxy, ("http",), "the proxy's address")
         self._always = _merged(_ALWAYS, headers or {})
         self._session = Session(admin, password, token)
         self._manners = Manners()
-        self._recording = Recording(recorder, name, (*self.tls.curl_options(), *_proxied(self._proxy)))
+        self._recording = Recording(recorder, name, (*self.tls.curl_options(), *through(self._proxy)))
         for secret in (password, token, *(headers or {}).values(), self._proxy and self._proxy.password):
             if secret:
                 recorder.add_secret(secret)
@@ -94,7 +94,7 @@ class Driver(Calls):
 
     def move(self, base_url: str) -> None:
         """Goes on at another address, with the same credentials and token."""
-        moved = _address(base_url, ("https", "http"), "the client's address")
+        moved = address_of(base_url, ("https", "http"), "the client's address")
         with self._lock:
             self._transport.close()
             self._base = moved
@@ -340,13 +340,6 @@ class Driver(Calls):
         return head.status, head.headers, content
 
 
-def _proxied(proxy: httpx.URL | None) -> tuple[str, ...]:
-    if proxy is None:
-        return ()
-    address = str(proxy.copy_with(username=None, password=None))
-    return proxy_options(address, credentials=bool(proxy.userinfo))
-
-
 def _content_encoding(headers: RawHeaders) -> str:
     named = [value for name, value in headers if name.lower() == b"content-encoding"]
     return b", ".join(named).decode("latin-1")
@@ -398,16 +391,3 @@ def _login_failed(login: Answer) -> Answer:
 
 def _sendable(token: str) -> bool:
     return len(token) <= MAX_TOKEN and token.isascii() and token.isprintable() and " " not in token
-
-
-def _address(text: str, schemes: tuple[str, ...], what: str) -> httpx.URL:
-    remedy = f"write it as {schemes[0]}://host:port"
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, TypeError):
-        raise WireError(f"{what} is no URL", remedy) from None
-    if url.scheme not in schemes or not url.host:
-        raise WireError(f"{what} must begin with {' or '.join(s + '://' for s in schemes)}", remedy)
-    if len(schemes) > 1 and (url.userinfo or url.query or url.fragment):
-        raise WireError(f"{what} holds more than host, port and path", remedy)
-    return url
