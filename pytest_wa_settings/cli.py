@@ -144,15 +144,18 @@ def _serve(arguments: list[str]) -> NoReturn:
 
 def _replay(arguments: list[str]) -> int:
     from pytest_wa_settings.session.options import OptionError
-    from pytest_wa_settings.session.replay import replay_arguments
+    from pytest_wa_settings.session.replay import asks, replay_arguments
 
     if len(arguments) < 2:
         _parser().parse_args(["replay", *arguments])
     try:
         repeated = replay_arguments(Path(arguments[0]), arguments[1], arguments[2:])
+        asked = asks(Path(arguments[0]), arguments[2:])
     except OptionError as error:
         sys.stderr.write(f"wa-settings: {error.problem}: {error.remedy}\n")
         return USAGE
+    if asked is not None:
+        print(f"wa-settings: {asked}; what passes without it is not tested", file=sys.stderr, flush=True)
     return subprocess.run([sys.executable, "-m", "pytest", *repeated], check=False).returncode
 
 

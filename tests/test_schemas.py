@@ -88,6 +88,7 @@ VALID = [
     ("consumer-contact", CONTACT),
     ("consumer-contact", {**CONTACT, "security_code": None, "notices": [], "messages": [], "name": "Ana"}),
     ("report", REPORT),
+    ("report", {**REPORT, "run": {**REPORT["run"], "options": {"url": "mock:"}, "offers": []}}),
     ("report", {**REPORT, "testbeds": [{"name": "mock", "verdict": "inconclusive"}], "host": {}}),
     ("report", {**REPORT, "clauses": [{**CLAUSE, "verdict": "not tested", "reason": "x", "findings": []}]}),
 ]

@@ -24,6 +24,7 @@ class Calls(ABC):
         *,
         json: object = UNSET,
         content: bytes | None = None,
+        secrets: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,8 +13,9 @@ import httpx
 from pytest_wa_settings.api.calls import Calls
 from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.wire import ADMIN, NO_TOKEN, UNSET, Answer, Recorder, Tls, Token, WireError, raw
+from pytest_wa_settings.wire.addresses import address_of, through
 from pytest_wa_settings.wire.limits import MAX_BODY, broken
-from pytest_wa_settings.wire.parsing import Undecodable, decode, dump_json, parse_json
+from pytest_wa_settings.wire.parsing import MISSING, Undecodable, decode, dump_json, parse_json
 from pytest_wa_settings.wire.recording import RawHeaders, Recording, Reply, Sent
 from pytest_wa_settings.wire.redaction import secrets_in
 from pytest_wa_settings.wire.transport import BoundedTransport, Manners, Plan
@@ -68,12 +69,12 @@ class Driver(Calls):
         self.recorder = recorder
         self.timeout = timeout
         self.tls = tls or Tls()
-        self._base = _address(base_url, ("https", "http"), "the client's address")
-        self._proxy = None if proxy is None else _address(proxy, ("http",), "the proxy's address")
+        self._base = address_of(base_url, ("https", "http"), "the client's address")
+        self._proxy = None if proxy is None else address_of(proxy, ("http",), "the proxy's address")
         self._always = _merged(_ALWAYS, headers or {})
         self._session = Session(admin, password, token)
         self._manners = Manners()
-        self._recording = Recording(recorder, name, self.tls.curl_options())
+        self._recording = Recording(recorder, name, (*self.tls.curl_options(), *through(self._proxy)))
         for secret in (password, token, *(headers or {}).values(), self._proxy and self._proxy.password):
             if secret:
                 recorder.add_secret(secret)
@@ -90,7 +91,7 @@ class Driver(Calls):
 
     def move(self, base_url: str) -> None:
         """Goes on at another address, with the same credentials and token."""
-        moved = _address(base_url, ("https", "http"), "the client's address")
+        moved = address_of(base_url, ("https", "http"), "the client's address")
         with self._lock:
             self._transport.close()
             self._base = moved
@@ -187,6 +188,7 @@ class Driver(Calls):
         *,
         json: object = UNSET,
         content: bytes | None = None,
+        secrets: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
@@ -198,21 +200,30 @@ class Driver(Calls):
         As ADMIN it logs in when no token is held, and on a 401 once again; if that fails, the answer is the
         login's when that is no judgement yet (`codes.not_now`), else one whose failure is `login failed: …`.
         `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
-        connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS.
+        connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS. `secrets` (perhaps
+        none) says that `content` was made up by the caller, and may be shown but for these texts; absent, a
+        content that is no JSON is never shown.
         """
         body, kind = _body(json, content)
         again = method in REPEATABLE if repeatable is None else repeatable
         plan = Plan(self.timeout if timeout is None else timeout, again, fresh)
         given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
-        secrets = secrets_in(parse_json(body or b"") if json is UNSET else json)
-
-        for secret in secrets:
+        hidden = [*(secrets or ()), *secrets_in(parse_json(body or b"") if json is UNSET else json)]
+        for secret in hidden:
             self.recorder.add_volatile_secret(secret)
+        of_admin = token is ADMIN and "authorization" not in {name.lower() for name in given}
+        own = json is UNSET and secrets is not None
+        like = Sent(
+            method=method,
+            path=path,
+            secrets=tuple(secrets or ()) if own else hidden,
+            json=MISSING if json is UNSET else json,
+            own=own,
+            token="WA_TOKEN" if of_admin else "WA_OTHER_TOKEN",
+        )
 
         def send(held: str | None) -> Answer:
-            return self._send(
-                path, self._prepare(method, path, body, self._headers(given, held), plan), secrets
-            )
+            return self._send(like, self._prepare(method, path, body, self._headers(given, held), plan))
 
         with self._lock:
             if token is NO_TOKEN:
@@ -299,14 +310,13 @@ class Driver(Calls):
                 "check the path, the token and the extra headers",
             ) from None
 
-    def _send(self, path: str, request: httpx.Request, secrets: list[str]) -> Answer:
-        sent = Sent(
+    def _send(self, like: Sent, request: httpx.Request) -> Answer:
+        sent = replace(
+            like,
             method=request.method,
-            path=path,
             url=str(request.url),
             headers=request.headers.raw,
             body=request.content,
-            secrets=secrets,
         )
         return self._recording.keep(sent, lambda: self._ask(request))
 
@@ -378,16 +388,3 @@ def _login_failed(login: Answer) -> Answer:
 
 def _sendable(token: str) -> bool:
     return len(token) <= MAX_TOKEN and token.isascii() and token.isprintable() and " " not in token
-
-
-def _address(text: str, schemes: tuple[str, ...], what: str) -> httpx.URL:
-    remedy = f"write it as {schemes[0]}://host:port"
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, TypeError):
-        raise WireError(f"{what} is no URL", remedy) from None
-    if url.scheme not in schemes or not url.host:
-        raise WireError(f"{what} must begin with {' or '.join(s + '://' for s in schemes)}", remedy)
-    if len(schemes) > 1 and (url.userinfo or url.query or url.fragment):
-        raise WireError(f"{what} holds more than host, port and path", remedy)
-    return url

@@ -165,5 +165,11 @@ def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
         headers = {"Content-Type": "application/json"}
         for path, members in good.items():
             for name, content in not_objects(members):
-                answer = client.ask("POST", f"/v1/settings/{path}", content=content, headers=headers)
+                answer = client.ask(
+                    "POST",
+                    f"/v1/settings/{path}",
+                    content=content,
+                    secrets=tuple(members.values()),
+                    headers=headers,
+                )
                 wa_case.judge(refused("ERROR-4", f"{path} with {name} as body", answer))

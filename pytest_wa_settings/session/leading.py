@@ -10,6 +10,7 @@ import pytest
 
 from pytest_wa_settings.session import terminal
 from pytest_wa_settings.session.check import plan_of, untested_of
+from pytest_wa_settings.session.repeats import options_of
 from pytest_wa_settings.session.run import RUN, Run
 from pytest_wa_settings.session.running import Running
 from pytest_wa_settings.session.scheduling import keep_together
@@ -97,6 +98,7 @@ class Leading:
                 self._untested += untested_of(part.parse(), self.catalog)
         lines = terminal.header(self.run, self.catalog, list(dict.fromkeys(self._untested)))
         lines += [f"cannot be tested: {reason}" for reason in self._broken_parts.values()]
+        lines += list(dict.fromkeys(f"replay: {part.lacking}" for part in self.run.parts if part.lacking))
         if self.dry:
             lines += [f"plan: {line}" for part in self.run.parts for line in plan_of(part.parse())]
         return lines
@@ -272,7 +274,12 @@ class Leading:
             exchanges=sum(one["exchanges"] for one in every),
             clients=own["clients"] or next((one["clients"] for one in every if one["clients"]), []),
             notes=list(dict.fromkeys(note for one in every for note in one["notes"])),
+            options={name: self._unless_secret(value) for name, value in options_of(options).items()},
+            had=own["had"],
         )
+
+    def _unless_secret(self, value: Any) -> Any:
+        return None if isinstance(value, str) and self.run.scrub(value, wording=True) != value else value
 
     def _say(self, config: pytest.Config, lines: list[tuple[str, dict[str, bool]]]) -> None:
         reporter = config.pluginmanager.get_plugin("terminalreporter")

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from pytest_wa_settings.session import options as option_table
 from pytest_wa_settings.session.leading import BROKE_OFF, Leading
 from pytest_wa_settings.session.options import OptionError, Options
+from pytest_wa_settings.session.replay import had_in_report
 from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.testbed import TestbedError, UsageError
@@ -52,6 +54,8 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
         raise OptionError(
             "--wa-catalog names clauses of your own tests, and no path was given", "give the tests' paths"
         )
+    if options.replay is not None:  # before the report is discarded, which may be this very one
+        options = replace(options, had=had_in_report(options.replay))
     run = Run(options, hook=config.hook)
     dry = any(getattr(config.option, name, None) for name in _DRY)
     if options.report is not None and not dry:

@@ -67,6 +67,13 @@ TABLE = (
     _Row(
         "check", "flag", None, "only look: say what can be tested and how, clause by clause; change nothing"
     ),
+    _Row(
+        "replay",
+        "path",
+        "FILE",
+        "the report.json whose run this repeats (see wa-settings replay): no clause passes that may rest on "
+        "what that run had and this one lacks",
+    ),
     _Row("catalog", "path", "FILE", "the clauses that your own tests decide (wa_clause marks); needs paths"),
     _Row("strict", "flag", None, "a SHOULD decides, too"),
     _Row(
@@ -81,7 +88,10 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one run, checked; None where an option was not given."""
+    """The options of one run, checked; None where an option was not given.
+
+    `had` is what the run had that this one repeats, by testbed, once it is read from the report `replay`.
+    """
 
     url: str | None = None
     config: Path | None = None
@@ -98,6 +108,8 @@ class Options:
     webhook: str | None = None
     report: Path | None = None
     check: bool = False
+    replay: Path | None = None
+    had: dict[str, list[str]] | None = None
     catalog: Path | None = None
     strict: bool = False
     allow_not_tested: bool = False
@@ -125,7 +137,7 @@ class Options:
     def from_plain(cls, plain: Mapping[str, Any]) -> Options:
         """The options from what `as_plain` gave."""
         values = dict(plain)
-        for name in ("config", "ca", "report", "catalog"):
+        for name in ("config", "ca", "report", "replay", "catalog"):
             values[name] = None if values[name] is None else Path(values[name])
         return cls(**values)
 

@@ -17,7 +17,7 @@ from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.testbed import TestbedError, Unavailable
 from pytest_wa_settings.verdicts import FindingError, load_catalog
 from pytest_wa_settings.verdicts.catalog import Catalog
-from pytest_wa_settings.verdicts.entries import entry_of, leaves, plain, told
+from pytest_wa_settings.verdicts.entries import Means, entry_of, leaves, plain, told
 from pytest_wa_settings.verdicts.wording import findings_text
 
 
@@ -72,7 +72,7 @@ class OwnTests:
     def _finding(self, item: pytest.Item, error: FindingError) -> str:
         planned = planned_test(item)
         planned["widens"].append(error.finding.clause)
-        entry = entry_of(planned, None, error, scrub=self.run.scrub)
+        entry = entry_of(planned, None, error, means=Means(self.run.scrub))
         catalog = {clause.id: clause for clause in self._catalog or load_catalog()}
         if error.finding.clause not in catalog:
             return plain(str(error), self.run.scrub)

@@ -71,7 +71,7 @@ class OwnClauses:
         error = call.excinfo.value if call.excinfo is not None else None
         case = item.stash.get(CASE, None) if report.when == "call" else None
         told = self._as_findings(planned, error) if report.when == "call" else error
-        entry = entry_of(planned, case, told, seconds=call.duration, scrub=self.run.scrub, own=True)
+        entry = entry_of(planned, case, told, seconds=call.duration, means=self.run.means(), own=True)
         vars(report)["wa_entry"] = entry
         vars(report)["wa_plan"] = self._plan
         strict = self.run.options.strict

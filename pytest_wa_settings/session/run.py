@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_wa_settings.session.options import Options
+from pytest_wa_settings.session.repeats import had_by, lacking
 from pytest_wa_settings.session.several import ONLY
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Client, Consumer, Testbed
     from pytest_wa_settings.verdicts import Case
+    from pytest_wa_settings.verdicts.entries import LogOf, Means
     from pytest_wa_settings.verdicts.outcomes import Progress
     from pytest_wa_settings.wire import Recorder
 
@@ -37,7 +40,9 @@ class Run:
         self._parts: dict[str, Run] = {}
         self._hook = hook
         self.header: list[str] = []
-        self.facts: dict[str, Any] = {"name": options.target, "clients": [], "exchanges": 0, "notes": []}
+        self.facts: dict[str, Any] = {
+            "name": options.target, "clients": [], "exchanges": 0, "notes": [], "had": [],
+        }  # fmt: skip
         self.progress: Progress | None = None
         self.speak: Callable[[str], None] | None = None
         self._said: list[str] = []
@@ -164,6 +169,14 @@ class Run:
             raise
         self._note(self._testbed)
 
+    @cached_property
+    def lacking(self) -> str | None:
+        """What this run lacks of the one that it repeats, in one sentence; None where that is nothing."""
+        if self.options.had is None:
+            return None
+        testbed = self._testbed or self.parse()
+        return lacking(self.options.had, self.name or testbed.name, self.options, testbed)
+
     def _say(self, line: str) -> None:
         """Shows a line of the testbed while the run goes on; without a terminal it is kept for the end."""
         line = self.scrub(line)
@@ -178,16 +191,32 @@ class Run:
             "clients": testbed.clients_info(),
             "exchanges": testbed.recorder.count,
             "notes": list(testbed.warnings()),
+            # what was found out about the clients is forgotten at the close
+            "had": self.facts["had"] or had_by(self.options, testbed),
         }
 
-    def scrub(self, text: str) -> str:
-        """The text without any secret that this process knows."""
+    def scrub(self, text: str, *, wording: bool = False) -> str:
+        """The text without any secret that this process knows; `wording`: it is the suite's own sentence.
+
+        In such a sentence a secret that is a word of the suite's own stays: hiding it would point at it.
+        """
+        from pytest_wa_settings.wire.vocabulary import is_own_word
+
         password = self.options.admin_password
-        if password and len(password) >= 4:
+        if password and len(password) >= 4 and not (wording and is_own_word(password)):
             text = text.replace(password, "<password>")
         for part in self._parts.values():
-            text = part.scrub(text)
-        return self._recorder.scrub(text) if self._recorder else text
+            text = part.scrub(text, wording=wording)
+        if self._recorder is None:
+            return text
+        return self._recorder.scrub_wording(text) if wording else self._recorder.scrub(text)
+
+    def means(self, log_of: LogOf | None = None) -> Means:
+        """By what the entry of a test is made."""
+        from pytest_wa_settings.verdicts.entries import Means, no_log
+
+        wording = partial(self.scrub, wording=True)
+        return Means(self.scrub, wording, log_of or no_log, self.options.report)
 
     def close(self) -> list[str]:
         """Closes the testbed, which puts declared clients back; returns its lines for the terminal.

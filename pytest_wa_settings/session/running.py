@@ -16,7 +16,7 @@ from pytest_wa_settings.session.several import ONLY, name_of, split, spread
 from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
 from pytest_wa_settings.verdicts.decision import NOT_IN_PROFILE, decides, rungs_of
-from pytest_wa_settings.verdicts.entries import Entry, PlannedTest, entry_of, no_log, plain
+from pytest_wa_settings.verdicts.entries import Entry, PlannedTest, entry_of, plain
 from pytest_wa_settings.verdicts.ledger import mismatches
 from pytest_wa_settings.verdicts.wording import findings_text
 
@@ -165,8 +165,11 @@ class Running:
         if case is not None:
             case.progress(1, 1, "")  # done: nothing of it stays on the terminal
         planned = planned_test(item, self.run.names)
-        log_of = case.testbed.log_of if case is not None else no_log
-        entry = entry_of(planned, case, error, seconds=call.duration, scrub=self.run.scrub, log_of=log_of)
+        means = self.run.means(case.testbed.log_of if case is not None else None)
+        entry = entry_of(planned, case, error, seconds=call.duration, means=means)
+        lacking = self.run.part(name_of(item)).lacking if entry["outcome"] == "pass" else None
+        if lacking is not None:
+            entry["outcome"], entry["reason"] = "not tested", lacking
         vars(report)["wa_entry"], vars(report)["wa_testbed"] = entry, name_of(item)
         for clause in (*entry["clauses"], *entry["widens"]):
             item.user_properties += [

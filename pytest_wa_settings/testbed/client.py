@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +113,7 @@ class Client(Restoring):
         *,
         json: object = UNSET,
         content: bytes | None = None,
+        secrets: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
@@ -122,7 +123,8 @@ class Client(Restoring):
         """The answer to a request, asked again while it is no judgement yet, within the ready timeout.
 
         A gateway's answer to what changes something is given back: whether it was carried out is unknown (see
-        `change`). A restore of any shape counts, and is allowed, as `restore` says.
+        `change`). A restore of any shape counts, and is allowed, as `restore` says. `secrets`: see
+        `Driver.request`.
         """
         restores = is_restore(method, path)
         if restores:
@@ -138,6 +140,7 @@ class Client(Restoring):
                     path,
                     json=json,
                     content=content,
+                    secrets=secrets,
                     headers=headers,
                     token=token,
                     timeout=timeout,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import pytest
@@ -39,14 +42,16 @@ class PlannedTest(TypedDict):
     left_out: str | None
 
 
-class _Logs(TypedDict, total=False):
+class _Perhaps(TypedDict, total=False):
     logs: dict[str, str]
+    bodies: dict[str, str]
 
 
-class FindingEntry(_Logs):
+class FindingEntry(_Perhaps):
     """A finding with its evidence; `exchanges` are numbers in the run, `evidence` the redacted exchanges.
 
-    `logs` holds what the clients of these exchanges wrote last, by name, where the testbed can see it.
+    `logs` holds what the clients of these exchanges wrote last, by name, where the testbed can see it;
+    `bodies` the files that the curl line reads, by name, in base64, until they stand in the report's folder.
     """
 
     clause: str
@@ -96,14 +101,33 @@ def no_log(client: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Means:
+    """By what an entry is made.
+
+    Attributes:
+        scrub: hides secrets in what comes from elsewhere.
+        wording: hides them in the suite's own sentences; absent: `scrub`.
+        log_of: a client's last lines, by its name. report: the folder of the report, if one is written.
+    """
+
+    scrub: Scrub = str
+    wording: Scrub | None = None
+    log_of: LogOf = no_log
+    report: Path | None = None
+
+    def worded(self, text: str) -> str:
+        """A sentence of the suite's own, without secrets."""
+        return plain(text, self.wording or self.scrub)
+
+
 def entry_of(
     planned: PlannedTest,
     case: Case | None,
     error: BaseException | None,
     *,
     seconds: float = 0.0,
-    scrub: Scrub = str,
-    log_of: LogOf = no_log,
+    means: Means = Means(),
     own: bool = False,
 ) -> Entry:
     """The entry of a test that ended with `error`, or without one.
@@ -119,6 +143,7 @@ def entry_of(
     proven = {one.clause for one in evidence}
     foreign = sorted(findings.keys() - known)
     outcome, reason, kind = _outcome(error)
+    own_words = bool(findings) or all(isinstance(leaf, NotTested) for leaf in leaves(error))
     if findings:
         outcome, reason, kind = "fail", "see " + ", ".join(sorted(findings)), None
     if foreign:
@@ -129,12 +154,12 @@ def entry_of(
         clauses=planned["clauses"],
         widens=planned["widens"],
         outcome=outcome,
-        reason=None if reason is None else plain(reason, scrub),
+        reason=None if reason is None else means.worded(reason) if own_words else plain(reason, means.scrub),
         kind=kind,
-        evidence=[_evidence_entry(one, planned["test"], scrub) for one in (asserted or evidence)],
+        evidence=[_evidence_entry(one, planned["test"], means) for one in (asserted or evidence)],
         unproven=[] if own else [name for name in planned["clauses"] if name not in proven],
-        findings=[_finding_entry(one, scrub, log_of) for name, one in findings.items() if name in known],
-        remarks=[plain(text, scrub) for text in case.remarks] if case else [],
+        findings=[_finding_entry(one, means) for name, one in findings.items() if name in known],
+        remarks=[means.worded(text) for text in case.remarks] if case else [],
         examples=case.examples_run if case else 0,
         seconds=round(seconds, 6),
     )
@@ -192,33 +217,38 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _evidence_entry(one: Evidence, test: str, scrub: Scrub) -> EvidenceEntry:
+def _evidence_entry(one: Evidence, test: str, means: Means) -> EvidenceEntry:
     return EvidenceEntry(
         clause=one.clause,
         test=test,
-        judgement=plain(one.judgement, scrub),
+        judgement=means.worded(one.judgement),
         exchanges=one.exchanges,
-        fields=[plain(name, scrub) for name in one.fields[:_MOST_FIELDS]],
-        control=None if one.control is None else plain(one.control, scrub),
+        fields=[means.worded(name) for name in one.fields[:_MOST_FIELDS]],
+        control=None if one.control is None else means.worded(one.control),
     )
 
 
-def _finding_entry(finding: Finding, scrub: Scrub, log_of: LogOf) -> FindingEntry:
+def _finding_entry(finding: Finding, means: Means) -> FindingEntry:
     exchanges = [answer.exchange for answer in finding.answers]
-    found = {name: log_of(name) for name in dict.fromkeys(exchange.client for exchange in exchanges)}
-    logs = {name: plain(text, scrub) for name, text in found.items() if text}
+    found = {name: means.log_of(name) for name in dict.fromkeys(exchange.client for exchange in exchanges)}
+    logs = {name: plain(text, means.scrub) for name, text in found.items() if text}
+    # redacted when they were recorded; the API's own names must not suffer from what is a secret since
+    hide = means.wording or means.scrub
+    again = exchanges[-1].repeat(means.report, hide) if exchanges else None
     entry = FindingEntry(
         clause=finding.clause,
-        sent=plain(finding.sent, scrub),
-        expected=plain(finding.expected, scrub),
-        observed=plain(finding.observed, scrub),
-        example=None if finding.example is None else plain(finding.example, scrub),
-        curl=plain(exchanges[-1].curl(), scrub) if exchanges else None,
+        sent=means.worded(finding.sent),
+        expected=means.worded(finding.expected),
+        observed=means.worded(finding.observed),
+        example=None if finding.example is None else plain(finding.example, means.scrub),
+        curl=again.line if again else None,
         exchanges=[exchange.number for exchange in exchanges],
-        evidence=[_jsonable(exchange.as_dict(), scrub) for exchange in exchanges],
+        evidence=[_jsonable(exchange.as_dict(), hide) for exchange in exchanges],
     )
     if logs:
         entry["logs"] = logs
+    if again and again.name is not None:
+        entry["bodies"] = {again.name: b64encode(again.content).decode("ascii")}
     return entry
 
 

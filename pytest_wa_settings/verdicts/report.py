@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,9 +16,11 @@ from typing import Any
 from pytest_wa_settings import __version__
 from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Outcome, Verdict, is_shortfall, sums
+from pytest_wa_settings.wire.curl import FOLDER as BODIES
 
 FORMAT = "urn:pytest-wa-settings:report:2"
 NAME = "report.json"
+_OF_A_BODY = re.compile(r"[0-9a-f]{16}\.(bin|format)")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class RunFacts:
         testbed: its name. started: seconds since the epoch. seconds: how long it took.
         examples: how many each property was to draw. exchanges: requests made, all processes together.
         clients: as the testbed tells them. notes: what else a reader should know.
+        options: those of the run that a replay needs, none of them a secret; None where there is no replay.
+        had: what the run had that its evidence may rest on ("restores", "consumer").
     """
 
     testbed: str
@@ -39,6 +45,8 @@ class RunFacts:
     exchanges: int
     clients: Sequence[dict[str, Any]] = field(default_factory=list)
     notes: Sequence[str] = ()
+    options: dict[str, Any] | None = None
+    had: Sequence[str] = ()
 
 
 def build_report(
@@ -57,6 +65,7 @@ def build_report(
             "seed": facts.seed,
             "examples": facts.examples,
             "exchanges": facts.exchanges,
+            **_for_a_replay(facts),
         },
         "clients": list(facts.clients),
         "verdict": verdict.verdict,
@@ -65,6 +74,12 @@ def build_report(
         "sums": sums(outcomes, facts.strict),
         "clauses": [_clause(one, facts) for one in outcomes],
     }
+
+
+def _for_a_replay(facts: RunFacts) -> dict[str, Any]:
+    if facts.options is None:
+        return {}
+    return {"options": facts.options, "offers": [{"testbed": facts.testbed, "had": list(facts.had)}]}
 
 
 def _clause(outcome: Outcome, facts: RunFacts) -> dict[str, Any]:
@@ -100,9 +115,11 @@ def merge_reports(
     first = reports[0]
     sums = {name: sum(one["sums"][name] for one in reports) for name in first["sums"]}
     exchanges = sum(one["run"]["exchanges"] for one in reports)
+    offers = [offer for one in reports for offer in one["run"].get("offers", ())]
+    told = {"offers": offers} if offers else {}
     return {
         **first,
-        "run": {**first["run"], "exchanges": exchanges},
+        "run": {**first["run"], "exchanges": exchanges, **told},
         "clients": [client for one in reports for client in one["clients"]],
         "verdict": worst.verdict,
         "reason": worst.reason,
@@ -124,9 +141,11 @@ def merge_reports(
 def write_report(folder: Path, report: dict[str, Any]) -> Path:
     """Writes the report into the folder, which it makes if need be; returns the file.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. Bodies that the curl lines of its findings read become files beside
+    it; of one that cannot be written the report has a note.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    report = _with_files(folder, report)
     target = folder / NAME
     unfinished = folder / f".{NAME}.{os.getpid()}"
     try:
@@ -137,7 +156,41 @@ def write_report(folder: Path, report: dict[str, Any]) -> Path:
     return target
 
 
+def _with_files(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """The report without the contents of bodies, each of which is written to its file."""
+    notes = list(report.get("notes", ()))
+    clauses = []
+    for clause in report["clauses"]:
+        findings = []
+        for finding in clause["findings"]:
+            for name, content in finding.get("bodies", {}).items():
+                try:
+                    _write_body(folder / BODIES, name, b64decode(content))
+                except OSError as error:
+                    notes.append(
+                        f"the curl line of {clause['id']} cannot be used: {BODIES}/{name} was not written "
+                        f"({error.strerror})"
+                    )
+            findings.append({key: value for key, value in finding.items() if key != "bodies"})
+        clauses.append({**clause, "findings": findings})
+    return {**report, "notes": list(dict.fromkeys(notes)), "clauses": clauses}
+
+
+def _write_body(folder: Path, name: str, content: bytes) -> None:
+    """Writes a new file that its owner alone may read; what has its name, of an earlier run, gives way."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / name
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
 def discard_report(folder: Path) -> None:
     """Removes an earlier run's report, so that a run that dies early does not seem to have made it."""
     with contextlib.suppress(FileNotFoundError):
         (folder / NAME).unlink()
+    with contextlib.suppress(OSError):
+        for path in (folder / BODIES).iterdir():
+            if _OF_A_BODY.fullmatch(path.name):
+                path.unlink()
+        (folder / BODIES).rmdir()

@@ -117,9 +117,13 @@ _PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", 
 _ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def dump_json(value: object) -> bytes:
-    """`value` as JSON bytes: plain UTF-8, escaped where it holds lone surrogates; ValueError if it cannot."""
+def dump_json(value: object, *, escaped: bool = False) -> bytes:
+    """`value` as JSON bytes: plain UTF-8, `escaped` to ASCII or where it holds lone surrogates; ValueError if
+    it cannot.
+    """
     try:
+        if escaped:
+            return _ESCAPED.encode(value).encode("ascii")
         return _PLAIN.encode(value).encode("utf-8")
     except UnicodeEncodeError:
         return _ESCAPED.encode(value).encode("ascii")

@@ -75,6 +75,10 @@ class Recorder:
         """`text` with every registered secret replaced, raw and as JSON, percent, base64 or hex write it."""
         return self._scrubber.scrub(text)
 
+    def scrub_wording(self, text: str) -> str:
+        """As `scrub`, for a sentence of the suite: a secret that is a word of the suite's own stays in it."""
+        return self._scrubber.scrub(text, wording=True)
+
     def next_number(self) -> int:
         """A number for an exchange about to begin: 1, 2, ..., each given once."""
         with self._lock:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .holes import Body, bytes_body, json_body
 from .limits import Failure
-from .parsing import parse_json
+from .parsing import MISSING, parse_json
 from .recorder import Draft, Recorder
-from .redaction import secrets_in
+from .redaction import Redactor, secrets_in
 from .values import Answer, Exchange
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -20,15 +21,33 @@ LONG = 2**16
 
 @dataclass(frozen=True, repr=False)
 class Sent:
-    """A request as it goes on record: `body` or, of raw bytes, what stands for it; its `secrets` alone."""
+    """A request as it goes on record: `body` or, of raw bytes, what stands for it; its `secrets` alone.
+
+    `json` is the value that `body` was written from, if there is one; `own` says that the suite made the body
+    up, so that all but `secrets` may be shown. `token` is the shell variable that stands for its token.
+    """
 
     method: str
     path: str
-    url: str
-    headers: RawHeaders
-    body: bytes
+    url: str = ""
+    headers: RawHeaders = ()
+    body: bytes = b""
     secrets: Sequence[str] = ()
     raw: str | None = None
+    json: object = MISSING
+    own: bool = False
+    token: str = "WA_TOKEN"
+
+    def shown(self, redact: Redactor) -> Body | None:
+        """The body with holes for secrets and settings; None where it may not be shown."""
+        if self.own:
+            return bytes_body(self.body, self.secrets)
+        if not self.body:
+            return ()
+        value = parse_json(self.body) if self.json is MISSING else self.json
+        if value is MISSING:
+            return None
+        return json_body(value, redact.shows, redact.member, escaped=self.body.isascii())
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,8 @@ class Recording:
                 seconds=seconds,
                 curl_options=self.curl_options,
                 raw=sent.raw is not None,
+                body=sent.shown(redact),
+                token=sent.token,
             )
 
         draft = Draft(redacted)

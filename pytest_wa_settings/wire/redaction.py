@@ -153,7 +153,7 @@ class Redactor:
             if len(kept) == _HEADERS:
                 kept.append(("…", "more headers"))
                 break
-            kept.append((self._member(name), self._header(name.lower(), value)))
+            kept.append((self.member(name), self._header(name.lower(), value)))
         return tuple(kept)
 
     def url(self, url: str) -> str:
@@ -161,7 +161,7 @@ class Redactor:
         where, mark, query = url.partition("?")
         names = (part.partition("=")[0] for part in query.split("&"))
         shown = self.prose(where, limit=500)
-        return shown + mark + "&".join(f"{self._member(name)}=…" for name in names) if mark else shown
+        return shown + mark + "&".join(f"{self.member(name)}=…" for name in names) if mark else shown
 
     def _header(self, name: str, value: str) -> str:
         if name in ("authorization", "proxy-authorization"):
@@ -169,16 +169,22 @@ class Redactor:
             what = {"Bearer": "<token>", "Basic": "<credentials>", "Apikey": "<key>"}.get(scheme)
             return f"{scheme} {what}" if what else counted(value)
         if name not in _SAFE_HEADERS:
-            return counted(value)
+            return counted(value) if value else ""
         # Most headers are these, and looking for secrets in each of them would take longer than the request.
         if (name, value) in _CONSTANT or (len(value) < 8 and value.isdigit()):
             return value
         return self.prose(value, limit=200)
 
-    def _member(self, name: str) -> str:
+    def shows(self, member: str, value: str) -> bool:
+        """Whether the string of a member at the top of a request's body may be shown as it is."""
+        shape = _SAFE[""].get(member)
+        return shape is not None and shape.fullmatch(value) is not None and self.prose(value) == value
+
+    def member(self, name: str) -> str:
+        """The name of a member or header, without secrets; the API's own names stay."""
         if not _MEMBER.fullmatch(name):
             return f"<name of {len(name)} characters>"
-        return self.prose(name)
+        return _tidied(self._scrubber.scrub(name, wording=True), PROSE_LENGTH)
 
 
 class _Walk:
@@ -216,7 +222,7 @@ class _Walk:
             below = ancestor
             if not ancestor and isinstance(item, dict | list | tuple):
                 below = text if text in _SAFE else _ELSEWHERE
-            kept[self._redactor._member(text)] = self.keep(
+            kept[self._redactor.member(text)] = self.keep(
                 item, below, text, secret=secret or text in _SECRET_MEMBERS
             )
         if room < len(value):

@@ -8,6 +8,8 @@ from base64 import b64encode
 from html import escape
 from urllib.parse import quote, quote_plus
 
+from .vocabulary import is_own_word
+
 HIDDEN = "<secret>"
 SHORTEST = 4
 _KEY = 4
@@ -30,6 +32,9 @@ class Scrubber:
     Secrets longer than 512 characters (backup data) are known by their first 24 characters and hidden up to
     the end of their word, so that one cut short is found too. Volatile secrets (the passwords that a property
     draws by the thousand) are forgotten, oldest first, when there are too many of them.
+
+    A secret that is a word of the suite's own (the password `admin`) is hidden in what comes from elsewhere,
+    and not in the suite's own wording, which it would spoil and which would give it away.
     """
 
     def __init__(self) -> None:
@@ -37,6 +42,7 @@ class Scrubber:
         self._kept: _Index = {}
         self._young: _Index = {}
         self._old: _Index = {}
+        self._own_words: _Index = {}
         self._young_count = 0
         self._known: set[int] = set()
         # Registered, and not spelled out yet: most runs register thousands and look for none.
@@ -52,8 +58,11 @@ class Scrubber:
             self._register(secret, volatile=False)
 
     def add_volatile(self, secret: str) -> None:
-        """Registers `secret` for a while; short or monotonous ones hide nothing and are left out."""
-        if len(secret) >= _VOLATILE_AT and len(set(secret[:_LONG])) >= SHORTEST:
+        """Registers `secret` for a while.
+
+        Short or monotonous ones and words of the suite's own hide nothing, and are left out.
+        """
+        if len(secret) >= _VOLATILE_AT and len(set(secret[:_LONG])) >= SHORTEST and not is_own_word(secret):
             self._register(secret, volatile=True)
 
     @property
@@ -61,13 +70,17 @@ class Scrubber:
         """Whether the next volatile secret may take the place of older ones."""
         return self._young_count >= _GENERATION
 
-    def scrub(self, text: str) -> str:
-        """`text` with every registered secret in it replaced by `<secret>`."""
+    def scrub(self, text: str, *, wording: bool = False) -> str:
+        """`text` with every registered secret in it replaced by `<secret>`.
+
+        `wording` says that it is the suite's own sentence, in which its own words stay.
+        """
         if self._pending:
             with self._lock:
                 self._spell_out()
         if text in self._clean:
             return text
+        own = {} if wording else self._own_words
         kept, young, old, registered = self._kept, self._young, self._old, self._spelled_out
         out: list[str] = []
         done = at = 0
@@ -75,14 +88,14 @@ class Scrubber:
         while at <= last:
             key = text[at : at + _KEY]
             at += 1
-            if key in kept or key in young or key in old:
+            if key in kept or key in young or key in old or key in own:
                 start = at - 1
-                end = max(_end_of_match(index.get(key, {}), text, start) for index in (kept, young, old))
+                end = max(_end_of_match(index.get(key, {}), text, start) for index in (kept, young, old, own))
                 if end:
                     out += (text[done:start], HIDDEN)
                     done = at = end
         if not out:
-            if len(text) <= _SHORT:
+            if len(text) <= _SHORT and not wording:
                 self._remember(text, registered)
             return text
         out.append(text[done:])
@@ -110,7 +123,7 @@ class Scrubber:
                 self._old, self._young, self._young_count = self._young, {}, 0
                 self._known.clear()
             self._known.add(mark)
-            index = self._young if volatile else self._kept
+            index = self._young if volatile else self._own_words if is_own_word(secret) else self._kept
             self._young_count += volatile
             self._pending.append((secret, index))
 
@@ -142,18 +155,20 @@ def forms(secret: str) -> set[str]:
     A long secret is cut to its beginning, marked by NUL and an asterisk: it goes on to the end of its word.
     """
     if len(secret) > _LONG:
-        return {form[:_OPEN_AT] + _OPEN for form in _spellings(secret[:_LONG]) if len(form) >= _OPEN_AT}
-    found = _spellings(secret)
+        return {form[:_OPEN_AT] + _OPEN for form in spellings(secret[:_LONG]) if len(form) >= _OPEN_AT}
+    found = spellings(secret)
     # Of something cut short in an error text, the beginning of a longer secret is enough.
     found |= {form[:_OPEN_AT] + _OPEN for form in found if len(form) > 2 * _OPEN_AT}
     return found
 
 
-def _spellings(secret: str) -> set[str]:
+def spellings(secret: str) -> set[str]:
+    """The ways in which the whole of `secret` may stand in a text, each of 4 characters or more."""
     raw = secret.encode("utf-8", "surrogatepass")
     found = {
         secret,
         json.dumps(secret)[1:-1],
+        json.dumps(json.dumps(secret)[1:-1])[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
         escape(secret),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
-from .curl import curl_line
+from .curl import Repeat, Request, comment, repeat
+from .holes import Body, Scrub, without
 from .parsing import MISSING, parse_json, whole
 
 
@@ -45,7 +47,8 @@ class Exchange:
     """A request and its answer as they go on record: no secret is in any field.
 
     `started` is in seconds since the epoch, `seconds` how long it took; `failure` says why no whole answer
-    came, with `status` set if its head did.
+    came, with `status` set if its head did. `body` is what was sent, with holes for secrets and settings,
+    or None where it may not be shown; `token` the shell variable for the token that was sent.
     """
 
     number: int
@@ -62,16 +65,36 @@ class Exchange:
     seconds: float
     curl_options: tuple[str, ...] = ()
     raw: bool = False
+    body: Body | None = field(default=(), repr=False)
+    token: str = "WA_TOKEN"
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON can carry them."""
-        return asdict(self)
+        """The fields as JSON can carry them; not `body`, which only the line that repeats it needs."""
+        fields = asdict(replace(self, body=()))
+        return {name: value for name, value in fields.items() if name not in ("body", "token")}
 
     def curl(self) -> str:
-        """A shell line that sends the same request; secrets are variables such as $WA_TOKEN and $WA_DATA."""
+        """The line that `repeat` gives where no report is written."""
+        return self.repeat().line
+
+    def repeat(self, folder: Path | None = None, scrub: Scrub = str) -> Repeat:
+        """A shell line that sends the same request; secrets are variables such as $WA_TOKEN and $WA_DATA.
+
+        `folder` is the report's; `scrub` hides what has become a secret since, in each value and not in the
+        line itself, which must stay one.
+        """
         if self.raw:
-            return f"# {self.method} {self.url}: raw bytes were sent, which curl cannot repeat"
-        return curl_line(self.method, self.url, self.request_headers, self.request_body, self.curl_options)
+            why = "raw bytes were sent, or only some of them, which curl cannot repeat"
+            return Repeat(comment(self.method, scrub(self.url), why))
+        request = Request(
+            self.method,
+            scrub(self.url),
+            tuple((name, scrub(value)) for name, value in self.request_headers),
+            None if self.body is None else without(self.body, scrub),
+            self.curl_options,
+            self.token,
+        )
+        return repeat(request, folder)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

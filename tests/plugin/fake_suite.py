@@ -17,6 +17,7 @@ from pytest_wa_settings import testbed as room
 from pytest_wa_settings.session import options
 from pytest_wa_settings.testbed.offer import Offer
 from pytest_wa_settings.verdicts import catalog
+from pytest_wa_settings.wire.curl import Repeat
 
 SECRET = "Gr4v!ty-and-tides"
 
@@ -39,8 +40,8 @@ class FakeExchange:
             "seconds": 0.012,
         }
 
-    def curl(self) -> str:
-        return "curl -sS -X POST https://127.0.0.1/v1/settings/restore"
+    def repeat(self, folder: Path | None, scrub: Callable[[str], str]) -> Repeat:
+        return Repeat("curl -sS -X POST https://127.0.0.1/v1/settings/restore")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class FakeRecorder:
 
     def scrub(self, text: str) -> str:
         return text.replace(SECRET, "<secret>")
+
+    scrub_wording = scrub
 
 
 class FakeClient:
@@ -94,7 +97,10 @@ class FakeTestbed:
     reaches_receiver = True
 
     def offers(self) -> tuple[Offer, ...]:
-        return (Offer("fake", may_restore=True, managed=self.managed),)
+        config, url = self.settings.config, self.settings.url or ""
+        allowed = self.settings.allow_restore or bool(config and "may_restore = true" in config.read_text())
+        may_restore = allowed or not (config or url.startswith("http"))
+        return (Offer("fake", may_restore=may_restore, managed=self.managed),)
 
     def why_not(self, need: room.Need) -> str | None:
         return "add an unregistered client" if need.state == "unregistered" else None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_wa_settings.testbed import TestbedError, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotApplicable, NotTested
-from pytest_wa_settings.verdicts.entries import PlannedTest, entry_of, plain
+from pytest_wa_settings.verdicts.entries import Means, PlannedTest, entry_of, plain
+from pytest_wa_settings.wire import Exchange
 
 PLANNED = PlannedTest(test="test_a.py::test_b", clauses=["SEA-1", "SEA-2"], widens=["SKY-1"], left_out=None)
 
@@ -118,9 +122,37 @@ def test_secrets_are_scrubbed_from_every_text() -> None:
     ran = case()
     ran.remark("used hunter2!")
     error = FindingError(finding(observed="hunter2! came back", example="hunter2!"))
-    entry = entry_of(PLANNED, ran, error, scrub=lambda text: text.replace("hunter2!", "<secret>"))
+    entry = entry_of(PLANNED, ran, error, means=Means(lambda text: text.replace("hunter2!", "<secret>")))
     assert "hunter2!" not in json.dumps(entry)
 
 
 def test_long_texts_are_cut() -> None:
     assert len(plain("x" * 100_000)) < 5000
+
+
+def test_the_suites_own_words_stay_in_its_own_sentences() -> None:
+    ran = case()
+    ran.remark("the admin was slow")
+    means = Means(lambda text: text.replace("admin", "<secret>"), wording=str, log_of=lambda name: "admin in")
+    error = FindingError(finding(observed="the admin was let in", answers=(answered(),)))
+    entry = entry_of(PLANNED, ran, error, means=means)
+    found = entry["findings"][0]
+    assert (found["observed"], entry["remarks"]) == ("the admin was let in", ["the admin was slow"])
+    assert found["logs"] == {"client": "<secret> in"}
+    assert entry_of(PLANNED, None, ValueError("admin"), means=means)["reason"] == "ValueError: <secret>"
+
+
+def answered(body: bytes = b"") -> Any:
+    """An answer with its exchange, whose request had this body."""
+    exchange = Exchange(1, "client", "POST", "https://x/a", (), "", 200, (), "", None, 0.0, 0.1, body=(body,))
+    return SimpleNamespace(exchange=exchange)
+
+
+def test_a_long_body_travels_with_the_entry_to_the_process_that_writes_the_report(tmp_path: Path) -> None:
+    error = FindingError(finding(answers=(answered(b"\0" * 5000),)))
+    found = entry_of(PLANNED, case(), error, means=Means(report=tmp_path))["findings"][0]
+    ((name, content),) = found["bodies"].items()
+    assert b64decode(content) == b"\0" * 5000
+    assert f"{tmp_path}" in str(found["curl"])
+    assert f"/bodies/{name}" in str(found["curl"])
+    assert "bodies" not in entry_of(PLANNED, case(), error)["findings"][0]

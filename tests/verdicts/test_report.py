@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import stat
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +103,56 @@ def test_writing_leaves_nothing_but_the_report(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["report.json"]
 
 
+def with_a_body(content: bytes) -> tuple[dict[str, Any], str]:
+    """A report whose finding's line reads a body from a file, and the file's name."""
+    made, name = report(), "0123456789abcdef.bin"
+    clause = next(one for one in made["clauses"] if one["findings"])
+    clause["findings"][0]["bodies"] = {name: b64encode(content).decode()}
+    return made, name
+
+
+def test_a_long_body_is_a_file_that_its_owner_alone_may_read(tmp_path: Path) -> None:
+    made, name = with_a_body(b"\0\xff")
+    written = json.loads(write_report(tmp_path, made).read_text())
+    path = tmp_path / "bodies" / name
+    assert path.read_bytes() == b"\0\xff"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert all("bodies" not in finding for clause in written["clauses"] for finding in clause["findings"])
+
+
+def test_what_has_the_name_of_a_body_gives_way(tmp_path: Path) -> None:
+    made, name = with_a_body(b"new")
+    (tmp_path / "other").write_bytes(b"other")
+    (tmp_path / "bodies").mkdir()
+    (tmp_path / "bodies" / name).symlink_to(tmp_path / "other")
+    write_report(tmp_path, made)
+    assert (tmp_path / "bodies" / name).read_bytes() == b"new"
+    assert (tmp_path / "other").read_bytes() == b"other"
+
+
+def test_a_body_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
+    made, name = with_a_body(b"x")
+    (tmp_path / "bodies").write_text("in the way")
+    notes = json.loads(write_report(tmp_path, made).read_text())["notes"]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"the curl line of RESTORE-5 cannot be used: bodies/{name} was not written (")
+
+
+def test_discarding_a_report_removes_its_bodies(tmp_path: Path) -> None:
+    made, _ = with_a_body(b"x")
+    write_report(tmp_path, made)
+    discard_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_discarding_removes_the_report_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "bodies").mkdir()
+    (tmp_path / "bodies" / "mine.bin").touch()
     write_report(tmp_path, report())
     discard_report(tmp_path)
     discard_report(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bodies", "mine.bin", "notes.txt"]
 
 
 def test_a_finding_reads_from_the_clause_to_the_line_that_repeats_it() -> None:

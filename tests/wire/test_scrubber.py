@@ -108,3 +108,27 @@ def test_monotonous_or_short_drawn_passwords_are_not_looked_for():
 def test_lone_surrogates_do_no_harm():
     made = scrubber("abc\ud800def")
     assert made.scrub("x abc\ud800def y") == "x <secret> y"
+
+
+@pytest.mark.parametrize("word", ["PASSWORD", "password", "Settings", "new_password", "administrator"])
+def test_a_drawn_password_that_is_a_word_of_the_suites_own_hides_nothing(word):
+    made = Scrubber()
+    made.add_volatile(word)
+    assert made.scrub(f"restore with the {word} in a list") == f"restore with the {word} in a list"
+
+
+def test_a_real_one_is_hidden_in_what_comes_from_elsewhere_and_not_in_the_suites_own_sentences():
+    made = scrubber("admin", "horse-battery")
+    assert made.scrub("wrong password admin, horse-battery") == "wrong password <secret>, <secret>"
+    told = "the administrator, the admin, horse-battery"
+    assert made.scrub(told, wording=True) == "the administrator, the admin, <secret>"
+    assert made.scrub("admin") == "<secret>"
+
+
+@pytest.mark.parametrize("secret", ["admin-1", "pass word", "zwiebelkuchen", "Mock-Admin-1"])
+def test_what_is_no_word_of_the_suites_own_is_hidden_in_its_sentences_too(secret):
+    assert scrubber(secret).scrub(f"a {secret} b", wording=True) == "a <secret> b"
+
+
+def test_a_secret_written_as_json_within_json_is_found():
+    assert SECRET[3:-3] not in scrubber(SECRET).scrub(json.dumps({"a": json.dumps({"b": SECRET})}))
