@@ -84,8 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     clean = commands.add_parser("clean", help="remove the containers, networks and volumes that runs left")
     clean.add_argument("--images", action="store_true", help="also the images that were built")
     clean.add_argument("--all", action="store_true", help="also of runs that may still go on elsewhere")
-    for name, what in (("mutants", "wrong on purpose"), ("variants", "right in another way")):
-        listing = commands.add_parser(name, help=f"list the reference's {name}: clients that are {what}")
+    for name, what in (
+        ("mutants", "mutants: clients that are wrong on purpose"),
+        ("variants", "variants: clients that are right in another way"),
+        ("sparse", "sparse clients, which show less than they might"),
+    ):
+        listing = commands.add_parser(name, help=f"list the reference's {what}")
         listing.add_argument("--format", choices=("table", "json"), default="table")
     return parser
 

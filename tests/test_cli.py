@@ -102,7 +102,7 @@ def test_a_wrong_call_is_one_line_and_status_4(arguments: tuple[str, ...]) -> No
 def test_help_lists_the_commands() -> None:
     done = wa_settings("--help")
     assert done.returncode == 0
-    assert all(command in done.stdout for command in ("serve", "clauses", "mutants", "variants"))
+    assert all(command in done.stdout for command in ("serve", "clauses", "mutants", "variants", "sparse"))
 
 
 def test_the_version_is_the_packages() -> None:
@@ -130,7 +130,7 @@ def test_serve_becomes_the_reference_and_hands_its_arguments_on(
     assert called == [[sys.executable, *cli.REFERENCE, "serve", "--port", "0", "--help"]]
 
 
-@pytest.mark.parametrize("command", ["mutants", "variants"])
+@pytest.mark.parametrize("command", ["mutants", "variants", "sparse"])
 def test_a_listing_of_the_reference_is_passed_on(
     as_reference: None, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_reference_that_fails_is_one_line_and_status_2(
     assert capsys.readouterr().err == "wa-settings: The reference could not list its mutants: last\n"
 
 
-@pytest.mark.parametrize("command", ["mutants", "variants"])
+@pytest.mark.parametrize("command", ["mutants", "variants", "sparse"])
 def test_the_reference_lists_its_deviations(command: str) -> None:
     done = wa_settings(command, "--format", "json")
     assert done.returncode == 0, done.stderr

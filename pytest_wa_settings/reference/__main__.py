@@ -1,4 +1,4 @@
-"""The reference's own command: `python -m pytest_wa_settings.reference serve|pool|mutants|variants`."""
+"""The reference's own command: `python -m pytest_wa_settings.reference serve`, `pool`, `mutants` and more."""
 
 from __future__ import annotations
 

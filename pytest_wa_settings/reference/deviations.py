@@ -44,9 +44,9 @@ class Deviation:
     """One way in which a client is not the clean reference.
 
     `apply` replaces what it needs to; `place` is the process in which it does so. `clause` is the one clause
-    that a mutant breaks, None for a variant; `also` holds those that must break with it (or the SHOULDs that
-    a variant does not keep), each with the reason. `options` are set-up options of the client that belong to
-    the deviation, `run` options of the suite that its user needs.
+    that a mutant breaks, None for a variant or a sparse client; `also` holds those that must break with it
+    (or the SHOULDs that a variant does not keep), each with the reason. `options` are set-up options of the
+    client that belong to the deviation, `run` options of the suite that its user needs.
     """
 
     name: str
@@ -73,11 +73,19 @@ class Deviation:
 
 
 class Register:
-    """Deviations of one kind, by name."""
+    """Deviations of one kind, by name.
 
-    def __init__(self, kind: str) -> None:
+    `kind` is what one of them is called, `listing` the command that lists them and their package.
+    """
+
+    def __init__(self, kind: str, listing: str) -> None:
         self.kind = kind
+        self.listing = listing
         self.known: dict[str, Deviation] = {}
+
+    def load(self) -> None:
+        """Take up all deviations of this kind that there are."""
+        import_module(f"pytest_wa_settings.reference.{self.listing}")
 
     def add(self, deviation: Deviation) -> None:
         """Take a deviation up; a second one of a name is a mistake of the author's."""
@@ -108,15 +116,24 @@ class Register:
         """The deviation of a name, or a fault that says where the names are listed."""
         if name not in self.known:
             raise ReferenceFault(
-                f"There is no {self.kind} {name!r}.", f"List them with wa-settings {self.kind}s."
+                f"There is no {self.kind} {name!r}.", f"List them with wa-settings {self.listing}."
             )
         return self.known[name]
 
 
-MUTANTS = Register("mutant")
-VARIANTS = Register("variant")
+MUTANTS = Register("mutant", "mutants")
+VARIANTS = Register("variant", "variants")
+SPARSE = Register("sparse client", "sparse")
+REGISTERS: Mapping[str, Register] = MappingProxyType(
+    {"mutant": MUTANTS, "variant": VARIANTS, "sparse": SPARSE}
+)
+"""The registers by the option that chooses from them, in the order in which what was chosen is applied.
+
+A sparse client comes last, so that it hides what the others show, too.
+"""
 mutant = MUTANTS.mark
 variant = VARIANTS.mark
+sparse = SPARSE.mark
 
 
 def mutant_of(
@@ -164,11 +181,17 @@ class Chosen:
                 setattr(owner, name, clean)
 
 
-def chosen(mutant: str | None, variant: str | None) -> Chosen:
-    """The deviations of these names; a fault where there is none of a name."""
+def taken_from(given: dict[str, Any]) -> dict[str, str | None]:
+    """The names of deviations among options, by register; they are taken out of `given`."""
+    return {option: given.pop(option, None) for option in REGISTERS}
+
+
+def chosen(names: Mapping[str, str | None]) -> Chosen:
+    """The deviations of these names, one a register at most; a fault where there is none of a name."""
     found = []
-    for register, name in ((MUTANTS, mutant), (VARIANTS, variant)):
+    for option, register in REGISTERS.items():
+        name = names.get(option)
         if name is not None:
-            import_module(f"pytest_wa_settings.reference.{register.kind}s")
+            register.load()
             found.append(register.find(name))
     return Chosen(*found)

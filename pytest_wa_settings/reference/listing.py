@@ -1,4 +1,4 @@
-"""Lists mutants and variants, for people and for programs."""
+"""Lists mutants, variants and sparse clients, for people and for programs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 import shutil
 import sys
 import textwrap
-from importlib import import_module
 from typing import Any
 
-from pytest_wa_settings.reference.deviations import MUTANTS, VARIANTS
+from pytest_wa_settings.reference.deviations import REGISTERS
 
 FORMATS = ("table", "json")
+LISTINGS = {register.listing: register for register in REGISTERS.values()}
 
 
-def listed(kind: str, form: str) -> str:
-    """All deviations of a kind, `mutants` or `variants`, as a table or as a JSON list."""
-    import_module(f"pytest_wa_settings.reference.{kind}")
-    register = MUTANTS if kind == "mutants" else VARIANTS
+def listed(listing: str, form: str) -> str:
+    """All deviations of one of LISTINGS, as a table or as a JSON list."""
+    register = LISTINGS[listing]
+    register.load()
     members = [deviation.listed() for deviation in register.known.values()]
     if form == "json":
         return json.dumps(members, indent=2) + "\n"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_wa_settings.reference.client import HttpServer, Parts, listen
-from pytest_wa_settings.reference.deviations import chosen
+from pytest_wa_settings.reference.deviations import chosen, taken_from
 from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.logs import Log
 from pytest_wa_settings.reference.loop import END_SECONDS, Loop
@@ -45,7 +45,7 @@ class Managed:
     url: str
     reserve: socket.socket
     temporary: bool
-    deviations: tuple[str | None, str | None]
+    deviations: dict[str, str | None]
     child: Child | None = None
     ready: bool = False
     generation: int = 0
@@ -162,7 +162,7 @@ class Pool:
 
     def network(self, order: dict[str, Any]) -> dict[str, Any]:
         """Start a network."""
-        deviations = chosen(order.get("mutant"), order.get("variant"))
+        deviations = chosen(order)
         listener = listen("127.0.0.1", 0)
         port = listener.getsockname()[1]
 
@@ -180,8 +180,8 @@ class Pool:
     def start(self, order: dict[str, Any]) -> dict[str, Any]:
         """Make a client and start it."""
         given = dict(order.get("options") or {})
-        deviations = given.pop("mutant", None), given.pop("variant", None)
-        given = {"kdf": "light", **given, **chosen(*deviations).options}
+        deviations = taken_from(given)
+        given = {"kdf": "light", **given, **chosen(deviations).options}
         options = Options.of(given)
         reserve = self.reserve_port(options.port)
         port = reserve.getsockname()[1]
@@ -271,7 +271,7 @@ class Pool:
 
         def work(order: bytes, ready: Ready) -> None:
             options, names = pickle.loads(order)
-            deviations = chosen(*names)
+            deviations = chosen(names)
             deviations.enter("client")
             run_client(options, None if options.http else tls, ready)
             deviations.leave()

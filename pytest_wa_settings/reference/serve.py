@@ -15,7 +15,7 @@ from pathlib import Path
 from pytest_wa_settings.reference.client import listen
 from pytest_wa_settings.reference.deviations import chosen
 from pytest_wa_settings.reference.errors import ReferenceFault
-from pytest_wa_settings.reference.listing import FORMATS, listed
+from pytest_wa_settings.reference.listing import FORMATS, LISTINGS, listed
 from pytest_wa_settings.reference.logs import LEVELS, Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import KDFS, NEWEST, POLICIES, SUCCESS_BODIES, Options
@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--variant", metavar="NAME", help="keep every clause in another way (see variants)"
         )
+        command.add_argument("--sparse", metavar="NAME", help="show less than others do (see sparse)")
     for role, does in ROLES.items():
         part = commands.add_parser(role, help=f"{does}, set up by the real images' environment")
         part.add_argument(
@@ -73,8 +74,8 @@ def parser() -> argparse.ArgumentParser:
         )
         part.add_argument("--network-port", type=int, metavar="N", help="a web's, for a simulated network")
     commands.add_parser("pool", help="run many clients, by order of JSON lines on stdin")
-    for kind in ("mutants", "variants"):
-        listing = commands.add_parser(kind, help=f"list the {kind}")
+    for name, register in LISTINGS.items():
+        listing = commands.add_parser(name, help=f"list the {register.kind}s")
         listing.add_argument("--format", choices=FORMATS, default="table")
     return made
 
@@ -96,7 +97,7 @@ class Server:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.deviations = chosen(arguments.mutant, arguments.variant)
+        self.deviations = chosen(vars(arguments))
         options = Options(
             shards=arguments.shards,
             multiconnect=arguments.multiconnect or arguments.shards > 1,
@@ -202,7 +203,7 @@ class Server:
 
 def serve_network(arguments: argparse.Namespace) -> int:
     """Serve a simulated network, in memory, until told to end; returns the exit status."""
-    deviations = chosen(arguments.mutant, arguments.variant)
+    deviations = chosen(vars(arguments))
     loop = Loop()
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
     listener = listen(arguments.host, arguments.port)
@@ -240,7 +241,7 @@ def main(arguments: list[str]) -> int:
     """Parse the command line and do what it says; a fault is one line on stderr and exit status 1."""
     try:
         given = parser().parse_args(arguments)
-        if given.command in ("mutants", "variants"):
+        if given.command in LISTINGS:
             sys.stdout.write(listed(given.command, given.format))
             return 0
         if given.command in ROLES:

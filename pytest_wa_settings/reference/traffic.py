@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_wa_settings.reference.link import Link, LinkDown, LinkRefused, Seat
 from pytest_wa_settings.reference.logs import Log
@@ -28,6 +29,14 @@ async def keep_going(work: Callable[[], Awaitable[None]], log: Log) -> None:
             await asyncio.sleep(RETRY_SECONDS)
 
 
+def authority(url: str) -> str:
+    """The host and port that a URL names, as far as it can be read."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return "an address that cannot be read"
+
+
 class Traffic:
     """Carries what is queued in the store to the network and to the webhook, in the background.
 
@@ -47,6 +56,7 @@ class Traffic:
         self.posted = asyncio.Event()
         self.called = asyncio.Event()
         self.busy: set[int] = set()
+        self.failing: tuple[str, str] | None = None
 
     def start(self, registration: Registration) -> None:
         """Begin to carry."""
@@ -174,14 +184,25 @@ class Traffic:
 
     async def deliver(self, url: str, seq: int, payload: dict[str, Any], attempts: int) -> None:
         """Send one callback, and forget it or put it back for later."""
-        taken = await self.webhook.send(url, payload)
+        reason = await self.webhook.send(url, payload)
         self.busy.discard(seq)
-        if taken:
+        self.note_failure(url, reason)
+        if reason is None:
             self.store.drop_callback(seq)
         else:
             delay = self.backoff(attempts + 1)
             self.log.debug("callback not taken", attempts=attempts + 1, seconds=delay)
             self.store.delay_callback(seq, attempts + 1, time.time() + delay)
+
+    def note_failure(self, url: str, reason: str | None) -> None:
+        """Say why callbacks do not arrive, once for a reason and a URL in a row; None for one that did.
+
+        Only the URL's host and port are said: the rest may carry a secret.
+        """
+        failing = None if reason is None else (url, reason)
+        if failing is not None and failing != self.failing:
+            self.log.warning("callback not delivered", webhook=authority(url), reason=reason)
+        self.failing = failing
 
     def backoff(self, attempts: int) -> float:
         """Seconds until the next attempt: linear, up to the longest delay."""

@@ -16,6 +16,7 @@ from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.errors import Refusal, invalid, not_found
 from pytest_wa_settings.reference.fields import optional, required, string, text
 from pytest_wa_settings.reference.http import Call, Operation, Reply
+from pytest_wa_settings.reference.vault import Cost
 from pytest_wa_settings.reference.webapp import token_digest
 
 ADMIN = "admin"
@@ -23,35 +24,48 @@ FACTORY_PASSWORD = "secret"
 ROLE_ADMIN, ROLE_USER = "ROLE_ADMIN", "ROLE_USER"
 TOKEN_SECONDS = 7 * 24 * 60 * 60
 SPECIAL = "!\"#$%&\\'()*+,-./:;<=>?@[]^_`{|}~"
-COSTS = {"strong": 2**14, "light": 2**4}
+COSTS = {"strong": Cost(n=2**14, r=8, p=1), "light": Cost(n=2**4, r=8, p=1)}
+KEPT = re.compile(r"\$scrypt\$ln=([0-9]{1,2}),r=([0-9]{1,2}),p=([0-9]{1,2})\$([0-9a-f]+)\$([0-9a-f]+)")
+# As it was before it told its parameters: salt and digest alone, of the cost of the client that reads it.
+KEPT_BEFORE = re.compile(r"()()()([0-9a-f]+):([0-9a-f]+)")
 
 
 class Passwords:
-    """Hashes the passwords of users and checks them."""
+    """Hashes the passwords of users and checks them.
+
+    What is kept tells its own parameters, as PHC strings do: a client that was started with another cost than
+    the one before takes the passwords that were kept under that one.
+    """
 
     def __init__(self, kdf: str) -> None:
-        self.light = kdf == "light"
-        self.n = COSTS[kdf]
+        self.cost = COSTS[kdf]
 
     async def hash(self, password: str) -> str:
         """What is kept of a password."""
-        salt = os.urandom(16)
-        return f"{salt.hex()}:{(await self._derive(password, salt)).hex()}"
+        salt, cost = os.urandom(16), self.cost
+        digest = await self._derive(cost, password, salt)
+        return f"$scrypt$ln={cost.n.bit_length() - 1},r={cost.r},p={cost.p}${salt.hex()}${digest.hex()}"
 
     async def fits(self, password: str, kept: str) -> bool:
         """Whether a password is the one of which `kept` was kept."""
-        salt, _, digest = kept.partition(":")
-        return hmac.compare_digest(await self._derive(password, bytes.fromhex(salt)), bytes.fromhex(digest))
+        found = KEPT.fullmatch(kept) or KEPT_BEFORE.fullmatch(kept)
+        if found is None:
+            return False
+        cost = Cost(2 ** int(found[1]), int(found[2]), int(found[3])) if found[1] else self.cost
+        digest = await self._derive(cost, password, bytes.fromhex(found[4]))
+        return hmac.compare_digest(digest, bytes.fromhex(found[5]))
 
-    async def _derive(self, password: str, salt: bytes) -> bytes:
+    async def _derive(self, cost: Cost, password: str, salt: bytes) -> bytes:
         # scrypt's HMAC takes `pw` and `pw\0` for one; a digest of fixed length does not.
         digest = hashlib.sha512(password.encode("utf-8")).digest()
-        if self.light:
-            return self._scrypt(digest, salt)
-        return await asyncio.to_thread(self._scrypt, digest, salt)
+        if cost.n <= COSTS["light"].n:
+            return self._scrypt(cost, digest, salt)
+        return await asyncio.to_thread(self._scrypt, cost, digest, salt)
 
-    def _scrypt(self, digest: bytes, salt: bytes) -> bytes:
-        return hashlib.scrypt(digest, salt=salt, n=self.n, r=8, p=1, dklen=32, maxmem=64 * 1024 * 1024)
+    def _scrypt(self, cost: Cost, digest: bytes, salt: bytes) -> bytes:
+        return hashlib.scrypt(
+            digest, salt=salt, n=cost.n, r=cost.r, p=cost.p, dklen=32, maxmem=64 * 1024 * 1024
+        )
 
 
 def assert_strong(name: str, password: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.errors import UsageError
 
-_REFERENCE = ("shards", "version", "success-body", "restart-policy", "mutant", "variant")
+_REFERENCE = ("shards", "version", "success-body", "restart-policy", "mutant", "variant", "sparse")
 KEYS: Mapping[str, tuple[str, ...]] = {
     "mock": _REFERENCE,
     "docker": (*_REFERENCE, "image", "base-image", "keep"),

@@ -251,8 +251,8 @@ class ContainerTestbed(ManagedTestbed):
         ]
 
     def _deviations(self) -> list[str]:
-        mutant, variant = self.options.mutant, self.options.variant
-        return [*(["--mutant", mutant] if mutant else []), *(["--variant", variant] if variant else [])]
+        chosen = [(f"--{kind}", name) for kind, name in self.options.deviations.items() if name]
+        return [word for option in chosen for word in option]
 
     def _discard(self, client: Client) -> None:
         client.driver.close()

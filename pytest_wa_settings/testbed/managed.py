@@ -52,6 +52,7 @@ class ReferenceOptions:
     restart_policy: Policy = "no"
     mutant: str | None = None
     variant: str | None = None
+    sparse: str | None = None
 
     @classmethod
     def of(cls, address: Managed) -> ReferenceOptions:
@@ -68,7 +69,13 @@ class ReferenceOptions:
             restart_policy=policy,  # type: ignore[arg-type]
             mutant=keys.get("mutant"),
             variant=keys.get("variant"),
+            sparse=keys.get("sparse"),
         )
+
+    @property
+    def deviations(self) -> dict[str, str | None]:
+        """The reference's deviations by kind, as it takes them among its options."""
+        return {"mutant": self.mutant, "variant": self.variant, "sparse": self.sparse}
 
 
 def _one_of(key: str, value: str, accepted: tuple[str, ...]) -> str:
@@ -281,8 +288,7 @@ class ManagedTestbed(Testbed):
             "kdf": self.kdf,
             "network": self._network,
             "number": self._new_number() if state == "registered" else None,
-            "mutant": self.options.mutant,
-            "variant": self.options.variant,
+            **self.options.deviations,
         }
 
     def _new_number(self) -> str:

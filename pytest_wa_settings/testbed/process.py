@@ -31,8 +31,8 @@ class ProcessTestbed(ManagedTestbed):
         self._pool = Pool()
         try:
             self._pool.start()
-            deviations = {"mutant": self.options.mutant, "variant": self.options.variant}
-            network, authority = self._pool.submit("network", **deviations), self._pool.submit("ca")
+            network = self._pool.submit("network", **self.options.deviations)
+            authority = self._pool.submit("ca")
             self._network = str(self._pool.result(network)["url"])
             self._tls = Tls(ca=Path(str(self._pool.result(authority)["ca"])))
             self._order(self._default)

@@ -1,4 +1,4 @@
-"""The lists of mutants and variants are whole, and each of them is a client that runs."""
+"""The lists of mutants, variants and sparse clients are whole, and each of them is a client that runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ import pytest
 from driving import Pool, Reference
 
 from pytest_wa_settings.reference import deviations
-from pytest_wa_settings.reference.deviations import Chosen, chosen
+from pytest_wa_settings.reference.deviations import Chosen
 
 PASSWORD = "aA1!a password of 30 characters"
 HOLD_THE_PRODUCT = ("RESTORE-1", "RESTORE-2", "RESTORE-5", "RESTORE-6", "SHARD-2", "BACKUP-4", "CODE-1")
 REPLACED = ("pytest_wa_settings.reference", "uvicorn")
 MUTANTS = detecting.subjects("mutant")
 VARIANTS = detecting.subjects("variant")
+SPARSE = detecting.subjects("sparse")
+ALL = (*MUTANTS, *VARIANTS, *SPARSE)
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +54,36 @@ def test_the_clauses_that_hold_the_product_have_five_and_more() -> None:
 def test_there_are_enough_of_each() -> None:
     assert len(MUTANTS) >= 80
     assert len(VARIANTS) >= 25
+    assert len(SPARSE) >= 12
 
 
 def test_names_are_unique_and_fit_an_address() -> None:
-    names = [subject.name for subject in (*MUTANTS, *VARIANTS)]
+    names = [subject.name for subject in ALL]
     assert len(set(names)) == len(names)
     assert all(name.replace("-", "").isalnum() and name == name.lower() for name in names)
 
 
 def test_summaries_are_sentences_that_give_a_reason_for_each_further_clause() -> None:
-    for subject in (*MUTANTS, *VARIANTS):
+    for subject in ALL:
         assert subject.summary[:1] != ""
         assert subject.summary.endswith(".")
         for clause in subject.also:
             assert f"{clause} breaks with it: " in subject.summary
             assert clause != subject.clause
+
+
+def test_a_sparse_client_breaks_no_clause() -> None:
+    assert [subject.name for subject in SPARSE if subject.clause is not None or subject.also] == []
+
+
+def test_the_files_of_each_kind_are_all_loaded() -> None:
+    for register in deviations.REGISTERS.values():
+        package = import_module(f"pytest_wa_settings.reference.{register.listing}")
+        (folder,) = package.__path__
+        modules = {path.stem for path in Path(folder).glob("*.py")} - {"__init__"}
+        assert modules >= set(package.MODULES)
+        register.load()
+        assert {name for name in modules if f"{package.__name__}.{name}" not in sys.modules} == set()
 
 
 def the_life_of(one: Reference, new: Reference) -> None:
@@ -79,14 +96,13 @@ def the_life_of(one: Reference, new: Reference) -> None:
     one.restore("not a backup", PASSWORD)
 
 
-@pytest.mark.parametrize("subject", [*MUTANTS, *VARIANTS], ids=lambda subject: subject.name)
+@pytest.mark.parametrize("subject", ALL, ids=lambda subject: subject.name)
 def test_a_deviation_starts_and_answers_without_a_fault_of_its_own(
     pool: Pool, subject: detecting.Subject
 ) -> None:
     before = pool.log.stat().st_size
     chosen = {subject.kind: subject.name}
-    if subject.clause in ("CODE-1", "CODE-2"):
-        # Some of these are deviations of the network.
+    if next(iter(deviations.chosen(chosen).deviations)).place == "network":
         chosen["network"] = pool.ask("network", **chosen)["url"]
     try:
         the_life_of(pool.start(**chosen), pool.start(registered=False, **chosen))
@@ -96,10 +112,19 @@ def test_a_deviation_starts_and_answers_without_a_fault_of_its_own(
     assert not [line for line in logged.splitlines() if '"fault"' in line]
 
 
-@pytest.mark.parametrize("kind", ["mutant", "variant"])
-def test_an_unknown_name_is_refused_with_the_place_where_they_are_listed(pool: Pool, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "called", "listing"),
+    [
+        ("mutant", "mutant", "mutants"),
+        ("variant", "variant", "variants"),
+        ("sparse", "sparse client", "sparse"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_place_where_they_are_listed(
+    pool: Pool, kind: str, called: str, listing: str
+) -> None:
     answer = pool.ask("start", options={"network": pool.network, kind: "none-such"})
-    assert answer["error"] == f"There is no {kind} 'none-such'. List them with wa-settings {kind}s."
+    assert answer["error"] == f"There is no {called} 'none-such'. List them with wa-settings {listing}."
 
 
 def test_serve_takes_a_mutant(tmp_path: Path) -> None:
@@ -123,16 +148,17 @@ def _attributes() -> dict[tuple[str, ...], object]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["mutant", "variant"])
+@pytest.mark.parametrize("kind", list(deviations.REGISTERS))
 def test_a_deviation_that_is_left_has_left_nothing_behind(kind: str) -> None:
     import_module("pytest_wa_settings.reference.pool")
     import_module("uvicorn.protocols.http.httptools_impl")
-    chosen(*[next(one.name for one in listed) for listed in (MUTANTS, VARIANTS)])  # loads them all
+    for register in deviations.REGISTERS.values():
+        register.load()
     clean = _attributes()
-    register = {"mutant": deviations.MUTANTS, "variant": deviations.VARIANTS}[kind]
-    for name, deviation in register.known.items():
+    for name, deviation in deviations.REGISTERS[kind].known.items():
         entered = Chosen(deviation)
         entered.enter("client")
+        entered.enter("network")
         entered.leave()
         now = _attributes()
         changed = [where for where in now if now[where] is not clean.get(where)]

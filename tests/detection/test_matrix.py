@@ -19,7 +19,9 @@ MATRIX = json.loads((HERE / "matrix.json").read_text("utf-8"))
 def test_the_matrix_kept_here_has_every_one_well_judged(kind: str) -> None:
     rows = {row["name"]: row for row in MATRIX[f"{kind}s"]}
     assert list(rows) == [subject.name for subject in detecting.subjects(kind)]
-    assert {name: row["complaints"] for name, row in rows.items() if row["complaints"]} == {}
+    wrong = {name: row["complaints"] for name, row in rows.items() if row["complaints"]}
+    awaited = set(detecting.AWAITED) if kind == "variant" else set()
+    assert wrong.keys() == awaited, wrong
 
 
 def test_every_test_of_the_suite_is_red_for_some_mutant() -> None:

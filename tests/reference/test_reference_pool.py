@@ -103,6 +103,7 @@ def test_plain_http_is_there_on_request(pool: Pool) -> None:
         {"unknown": 1},
         {"mutant": "x"},
         {"variant": "x"},
+        {"sparse": "x"},
         {"state_dir": "/proc/nowhere"},
         {"network": None},
     ],

@@ -111,6 +111,21 @@ def test_state_and_certificate_outlive_the_process(serve: Any) -> None:
     assert Path(again.listening["ca"]).read_text() == ca
 
 
+@pytest.mark.parametrize(("first", "second"), [("light", "strong"), ("strong", "light")])
+def test_a_state_takes_its_passwords_under_another_cost_of_key_derivation(
+    serve: Any, first: str, second: str
+) -> None:
+    served = serve("--kdf", first)
+    account = {"username": "agent", "password": "Agent-Pass-1"}
+    assert served.http.post("/v1/users", json=account).status_code == 201
+    served.end()
+    again = serve("--kdf", second)  # which logs in as admin
+    login = "/v1/users/login"
+    assert again.http.post(login, auth=("agent", "Agent-Pass-1")).status_code == 200
+    assert again.http.post(login, auth=("agent", "Agent-Pass-2")).status_code == 401
+    assert again.http.post(login, auth=("admin", "Secret-124")).status_code == 401
+
+
 def test_after_a_restore_it_stops_and_serves_when_started_again(serve: Any) -> None:
     served = serve("--register", "15551234567")
     data = served.http.post("/v1/settings/backup", json={"password": "p"}).json()["settings"]["data"]

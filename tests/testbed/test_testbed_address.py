@@ -39,6 +39,7 @@ def test_a_declared_address_keeps_its_path_prefix(text: str, url: str) -> None:
         ("wa.example", "kind"),
         ("podman:", "podman"),
         ("onprem:mutant=x", "onprem: has no key 'mutant'"),
+        ("onprem:sparse=x", "onprem: has no key 'sparse'"),
         ("mock:colour=red", "'colour'"),
         ("mock:shards", "key=value"),
         ("mock:shards=", "key=value"),
@@ -89,6 +90,13 @@ def test_several_shards_mean_multiconnect() -> None:
     address = parse_address("mock:shards=4")
     assert isinstance(address, Managed)
     assert ReferenceOptions.of(address).setup == (4, True)
+
+
+@pytest.mark.parametrize("kind", ["mock", "docker"])
+def test_a_client_may_be_a_mutant_a_variant_and_sparse_at_once(kind: str) -> None:
+    address = parse_address(f"{kind}:mutant=a,variant=b,sparse=c")
+    assert isinstance(address, Managed)
+    assert ReferenceOptions.of(address).deviations == {"mutant": "a", "variant": "b", "sparse": "c"}
 
 
 def test_an_address_or_a_file_must_be_given() -> None:

@@ -12,6 +12,8 @@ MODULES = (
     "life",
     "settings",
     "acceptance",
+    "shapes",
+    "network",
 )
 
 for _module in MODULES:
