@@ -452,6 +452,8 @@ class Call:
 
 async def serve(client, reader, writer):
     call = Call()
+    if client.phase == "ending" and "linger" not in client.odd:
+        return writer.close()
     try:
         try:
             await asyncio.wait_for(call.read(reader), 20)
@@ -473,6 +475,7 @@ async def serve(client, reader, writer):
         await writer.wait_closed()
     except (OSError, EOFError, asyncio.TimeoutError):
         writer.close()
+    return None
 
 
 async def main():

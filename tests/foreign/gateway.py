@@ -26,6 +26,8 @@ LAPSES = ("lost before", "lost after", "too many")
 class Gateway(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
+    wbufsize = -1  # head and body in one: in two, each answer would wait for a delayed acknowledgement
+    disable_nagle_algorithm = True
     options: argparse.Namespace
     numbers = itertools.count(1)
 
@@ -51,6 +53,7 @@ class Gateway(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(raw)
+        self.wfile.flush()
 
     def body(self):
         """The whole body; None if it is too long, ValueError if it is none."""
