@@ -1,13 +1,14 @@
-"""A Business API client on bare asyncio: a journal on disk, every connection closed after its answer, no `meta`.
+"""A Business API client on bare asyncio: a journal on disk, a connection closes after its answer, no `meta`.
 
-The vendor's choices where the documentation is silent, each to be left out by name with --without: the settings
-are answered as they are, without `settings.application` around them (flat), only what was set among them
-(sparse), numbers as strings (strings); health is a text (health); a 401 has no body (bare401); `data` is base85
-behind a prefix (data); a restore answers, goes on reading for 300 ms, and only then ends the process, which
-starts itself again (linger: ends at once); a token that was logged out may be the next one of its user, for some
-seconds (reissue). Besides: 503 while it starts, with the port open; passwords are prepared as RFC 8265's
-OpaqueString says; a restore replaces the settings and drops all users but the admin; tokens live in memory;
-an unknown setting is refused, whole; a profile of `about` and business, no photo, no support.
+The vendor's choices where the documentation is silent, each to be left out by name with --without: the
+settings are answered as they are, without `settings.application` around them (flat), only what was set
+among them (sparse), numbers as strings (strings); health is a text (health); a 401 has no body (bare401);
+`data` is base85 behind a prefix (data); a restore answers, goes on reading for 300 ms, and only then ends
+the process, which starts itself again (linger; without it, nothing is answered any more and it ends at
+once); a token that was logged out may be the next one of its user, for some seconds (reissue). Besides: 503
+while it starts, with the port open; passwords are prepared as RFC 8265's OpaqueString says; a restore
+replaces the settings and drops all users but the admin; tokens live in memory; an unknown setting is
+refused, whole; a profile of `about` and business, no photo, no support.
 """
 
 import argparse
@@ -34,11 +35,13 @@ HABITS = ("flat", "sparse", "strings", "health", "bare401", "data", "linger", "r
 MOST, REISSUED, PREFIX = 1 << 20, 3.0, "wa85:"
 KINDS = {
     "callback_persist": True, "callback_backoff_delay_ms": 3000, "max_callback_backoff_delay_ms": 900000,
-    "heartbeat_interval": 5, "unhealthy_interval": 30, "sent_status": False, "show_security_notifications": False,
-    "notify_user_change_number": False, "log_level": "info", "media": {"auto_download": []},
-    "webhooks": {"url": "", "max_concurrent_requests": 6, "message": {"sent": True, "delivered": True, "read": False}},
+    "heartbeat_interval": 5, "unhealthy_interval": 30, "sent_status": False, "log_level": "info",
+    "show_security_notifications": False, "notify_user_change_number": False, "media": {"auto_download": []},
+    "webhooks": {"url": "", "max_concurrent_requests": 6,
+                 "message": {"sent": True, "delivered": True, "read": False}},
 }
 BUSINESS = {"address": 256, "description": 256, "email": 128, "vertical": 128}
+MEDIA = {"audio", "document", "image", "sticker", "video", "voice"}
 ROUTES = []
 
 
@@ -126,10 +129,11 @@ class Client:
             tries = 0
             while url := self.setting("webhooks").get("url"):
                 with suppress(OSError, ValueError):
-                    return await post(url, body)
+                    await post(url, body)
+                    return
                 tries += 1
-                wait = min(self.setting("callback_backoff_delay_ms") * tries, self.setting("max_callback_backoff_delay_ms"))
-                await asyncio.sleep(wait / 1000)
+                wait = self.setting("callback_backoff_delay_ms") * tries
+                await asyncio.sleep(min(wait, self.setting("max_callback_backoff_delay_ms")) / 1000)
         task = asyncio.create_task(persist())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -209,7 +213,7 @@ def merged(old, change, kinds):
             value = merged(old.get(name, {}), value, kind)
         elif type(kind) is str:
             text(change, name, 2000)
-        elif type(kind) is list and not set(map(str, value)) <= set("audio document image sticker video voice".split()):
+        elif type(kind) is list and not set(map(str, value)) <= MEDIA:
             raise Refusal(*UNFIT)
         new[name] = value
     return new
@@ -258,7 +262,7 @@ def users(client, user, given, call):
     if (user != "admin" and (name != user or verb == "DELETE")) or (verb, name) == ("DELETE", "admin"):
         raise Refusal(403, 1005, "Access denied")
     if (name in known) is (verb == "POST"):
-        raise Refusal(400, 1014, "Internal error") if verb == "POST" else Refusal(404, 1006, "Resource not found")
+        raise Refusal(*((400, 1014, "Internal error") if verb == "POST" else (404, 1006, "Resource not found")))
     if verb == "GET":
         return 200, {"users": [{"ROLES": "ROLE_ADMIN" if name == "admin" else "ROLE_USER", "username": name}]}
     if verb == "DELETE":
@@ -278,7 +282,8 @@ def health(client, user, given, call):
     status = "connecting" if starting else "connected" if client.state["number"] else "unregistered"
     if not client.options.multiconnect:
         return 200, {"health": {"gateway_status": status}}
-    nodes = {f"core-{n}:{n:012d}": {"gateway_status": status, "role": "coreapp"} for n in range(client.options.shards)}
+    shards = range(client.options.shards)
+    nodes = {f"core-{n}:{n:012d}": {"gateway_status": status, "role": "coreapp"} for n in shards}
     return 200, {"health": {"master:0": {"gateway_status": status, "role": "primary_master"}, **nodes}}
 
 
@@ -379,7 +384,8 @@ def restore(client, user, given, call):
     if tuple(map(int, re.findall("[0-9]+", options.version)[:3])) >= (2, 31, 4):
         part["identity"] = secrets.token_hex(32)
     client.keep(**part, claim=True, users={"admin": client.state["users"]["admin"]})
-    client.phase, client.tokens = "ending", {t: about for t, about in client.tokens.items() if about[0] == "admin"}
+    client.tokens = {token: about for token, about in client.tokens.items() if about[0] == "admin"}
+    client.phase = "ending"
     asyncio.get_running_loop().call_later(0.3 if "linger" in client.odd else 0.02, client.end)
     return 200, {}
 
@@ -428,7 +434,7 @@ class Call:
         kind, _, rest = self.headers.get("authorization", "").partition(" ")
         if who == "basic" and kind.lower() == "basic":
             with suppress(ValueError):
-                return tuple(base64.b64decode(rest).decode().split(":", 1) + [""])[:2]
+                return base64.b64decode(rest).decode().partition(":")[::2]
         name, until = client.tokens.get(rest.strip(), ("", 0))
         if who == "basic" or kind.lower() != "bearer" or until < time.time():
             raise Refusal(401, 1005, "Access denied")
@@ -494,7 +500,8 @@ async def main():
     if client.options.cert:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(client.options.cert, client.options.key)
-    server = await asyncio.start_server(lambda *pair: serve(client, *pair), "127.0.0.1", client.options.port, ssl=tls, backlog=128)
+    server = await asyncio.start_server(lambda *pair: serve(client, *pair), "127.0.0.1", client.options.port,
+                                        ssl=tls, backlog=128)
     await asyncio.gather(server.serve_forever(), client.listen())
 
 

@@ -1,4 +1,4 @@
-"""A gateway in front of one client: pages of its own, time limits, another try of its own, and now and then a lapse.
+"""A gateway in front of one client: own pages, time limits, another try of its own, now and then a lapse.
 
 It answers 502 while nothing listens behind it, and 504 when the client takes longer than the limit (which the
 client does not learn of). One call in RATE, drawn with the seed, meets a lapse: a 502 for a call that was not
@@ -18,8 +18,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MOST = 4 << 20
-HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
-       "upgrade", "content-length", "expect", "proxy-connection"}
+HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade",
+       "transfer-encoding", "content-length", "expect", "proxy-connection"}
 LAPSES = ("lost before", "lost after", "too many")
 
 
@@ -156,7 +156,7 @@ def main():
     parser.add_argument("--cert")
     parser.add_argument("--key")
     parser.add_argument("--limit", type=float, default=4.0, help="seconds that a client may take")
-    parser.add_argument("--rate", type=int, default=40, help="one call in so many meets a lapse; 0: none does")
+    parser.add_argument("--rate", type=int, default=40, help="one call in so many meets a lapse; 0: none")
     parser.add_argument("--seed", default="0")
     options = Gateway.options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Gateway)

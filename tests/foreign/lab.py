@@ -32,8 +32,8 @@ HERE = Path(__file__).resolve().parent
 STACKS = {
     "flask": {"policy": "always", "user": True, "born_with": None, "verify": True, "plain_view": True,
               "reset_all": False},  # its first client has the 20 restores of a declared one
-    "stdlib": {"policy": "no", "user": False, "born_with": "ADMIN_PASSWORD", "verify": False, "plain_view": False,
-               "reset_all": True},
+    "stdlib": {"policy": "no", "user": False, "born_with": "ADMIN_PASSWORD", "verify": False,
+               "plain_view": False, "reset_all": True},
     "node": {"policy": "no", "user": True, "born_with": "ADMIN_PASSWORD", "verify": True, "plain_view": False,
              "reset_all": True},
     "go": {"policy": "no", "user": True, "born_with": None, "verify": True, "plain_view": False,
@@ -104,8 +104,9 @@ def lacks(stack):
 
 def build(lab, stack):
     if stack == "go":
-        subprocess.run([go() or "go", "build", "-o", str(lab / "go_client"), str(HERE / "go_client.go")], check=True,
-                       env={**os.environ, "GO111MODULE": "off", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""})
+        alone = {"GO111MODULE": "off", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+        subprocess.run([go() or "go", "build", "-o", str(lab / "go_client"), str(HERE / "go_client.go")],
+                       check=True, env={**os.environ, **alone})
 
 
 # -- processes --------------------------------------------------------------------------------------------
@@ -240,11 +241,11 @@ def grow_up(plan, about):
 def design(lab, arguments):
     stack, network_port = arguments.stack, free_port()
     about, reference = ALL[stack], [sys.executable, "-m", "pytest_wa_settings.reference"]
+    network = [*reference, "network"] if stack == "reference" else [sys.executable, str(HERE / "network.py")]
     plan = {
         "stack": stack, "tls": not arguments.plain, "clients": {},
-        "network": {"port": network_port, "env": {}, "argv": [
-            *([*reference, "network"] if stack == "reference" else [sys.executable, str(HERE / "network.py")]),
-            "--port", str(network_port), *about.get("network", [])]},
+        "network": {"port": network_port, "env": {},
+                    "argv": [*network, "--port", str(network_port), *about.get("network", [])]},
         "secrets": {"FOREIGN_ADMIN_PASSWORD": f"Aa1!{secrets.token_hex(8)}",
                     "FOREIGN_USER_PASSWORD": f"Bb2?{secrets.token_hex(8)}"},
     }
@@ -348,15 +349,11 @@ def down(lab):
 def run(lab, arguments):
     plan = up(lab, arguments)
     try:
-        worst = 0
-        for number in range(1, arguments.times + 1):
-            words = {"{toml}": str(lab / "clients.toml"), "{run}": str(number)}
-            command = list(arguments.command)
-            for name, value in words.items():
-                command = [word.replace(name, value) for word in command]
-            status = subprocess.run(command, env={**os.environ, **plan["secrets"]}).returncode
-            worst = worst or status
-        return worst
+        failed, toml = 0, str(lab / "clients.toml")
+        for number in map(str, range(1, arguments.times + 1)):
+            command = [word.replace("{toml}", toml).replace("{run}", number) for word in arguments.command]
+            failed = subprocess.run(command, env={**os.environ, **plan["secrets"]}).returncode or failed
+        return failed
     finally:
         down(lab)
 
@@ -376,7 +373,7 @@ def main():
         one.add_argument("--fickle", action="store_true", help="stdlib: shards answer 1017 now and then")
         one.add_argument("--start-time", type=int, default=1000, help="node, asyncio: ms that a start needs")
         one.add_argument("--without", default="", help="go, asyncio: odd habits to do without, by name")
-        one.add_argument("--rate", type=int, default=40, help="gateway: one call in so many meets a lapse; 0: none")
+        one.add_argument("--rate", type=int, default=40, help="gateway: one call in so many meets a lapse")
         one.add_argument("--gate-seed", type=int, default=0, help="gateway: draws the lapses")
         if verb == "run":
             one.add_argument("--times", type=int, default=1, help="how often to run the command")

@@ -2,8 +2,8 @@
 
 Machines speak to it under /business/NUMBER/..., people look at phones under /contacts/WA_ID (the consumer
 view); the prefix /as/NUMBER fixes the business meant when the query does not name one. Nothing is stored
-on disk: the network lives as long as its laboratory. With --either a number may be served by several machines at
-once (one that was moved away lives on), and what a contact writes goes to any one of them, as it happens.
+on disk: the network lives as long as its laboratory. With --either a number may be served by several machines
+at once (one that was moved away lives on), and what a contact writes goes to any one of them, as it happens.
 """
 
 import argparse
@@ -37,7 +37,8 @@ class Network:
         return self.contacts.setdefault(wa_id, {"notifications": False, "notices": [], "messages": []})
 
     def business(self, number):
-        return self.businesses.setdefault(number, {"machine": None, "identity": None, "inbox": [], "all": set()})
+        fresh = {"machine": None, "identity": None, "inbox": [], "all": set()}
+        return self.businesses.setdefault(number, fresh)
 
     def present(self, number, machine, identity, claim):
         """A machine says that it serves a number; True if it does from now on."""
@@ -60,7 +61,7 @@ class Network:
         return seat["machine"] == machine or (self.dice is not None and machine in seat["all"])
 
     def hand_to_either(self, seat, machine, done):
-        """What falls to this machine: what it took and has not confirmed, and what nobody has taken, by chance."""
+        """What falls to this machine: what it took and did not confirm; by chance, what nobody took."""
         now, found = time.monotonic(), []
         for message in list(seat["inbox"]):
             taker, since = message.get("taken", (None, 0.0))
@@ -181,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--either", type=int, metavar="SEED", help="all machines of a number serve it, by chance")
+    parser.add_argument("--either", type=int, metavar="SEED", help="all of a number's machines serve it")
     options = parser.parse_args()
     Handler.network = Network(options.either)
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
