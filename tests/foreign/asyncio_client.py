@@ -262,7 +262,8 @@ def users(client, user, given, call):
     if (user != "admin" and (name != user or verb == "DELETE")) or (verb, name) == ("DELETE", "admin"):
         raise Refusal(403, 1005, "Access denied")
     if (name in known) is (verb == "POST"):
-        raise Refusal(*((400, 1014, "Internal error") if verb == "POST" else (404, 1006, "Resource not found")))
+        why = (400, 1014, "Internal error") if verb == "POST" else (404, 1006, "Resource not found")
+        raise Refusal(*why)
     if verb == "GET":
         return 200, {"users": [{"ROLES": "ROLE_ADMIN" if name == "admin" else "ROLE_USER", "username": name}]}
     if verb == "DELETE":

@@ -76,7 +76,11 @@ def differing(runs: list[Verdicts]) -> dict[str, list[str]]:
     return {clause: found for clause, found in each.items() if len(set(found)) > 1}
 
 
-@pytest.mark.parametrize(("stack", "profile", "narrowed"), CHOSEN, ids=lambda part: str(part or "whole"))
+@pytest.mark.parametrize(
+    ("stack", "profile", "narrowed"),
+    CHOSEN,
+    ids=lambda part: part if isinstance(part, str) else "narrowed" if part else "whole",
+)
 def test_each_run_against_lasting_clients_ends_as_the_first(
     tmp_path: Path, stack: str, profile: str, narrowed: tuple[str, ...]
 ) -> None:
