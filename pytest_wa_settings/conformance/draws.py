@@ -19,7 +19,7 @@ from pytest_wa_settings.verdicts import Case, FindingError, NotTested
 Value = TypeVar("Value")
 Item = TypeVar("Item")
 _MOST_SHRINKS, _MOST_SHRINKS_OF_DECLARED = 40, 4
-"""Further values that are sent after a failing one; what a declared client wrongly takes costs a restore each."""
+"""Further values that are sent after a failing one: each that a declared client takes costs a restore."""
 _SHRINK_SECONDS = 10.0
 _GOLDEN = 0.6180339887498949
 """Multiples of it, less their whole part, are spread evenly over 0 to 1 at every number of them."""

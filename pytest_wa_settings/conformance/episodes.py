@@ -30,6 +30,7 @@ from pytest_wa_settings.conformance.serving import A_BACKUP, A_CHANGE, not_serve
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.conformance.traffic import Traffic
 from pytest_wa_settings.testbed import Client, Need, NotBack, StartFailed, Unavailable
+from pytest_wa_settings.testbed.restoring import LET_IT_RESTORE
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -99,7 +100,7 @@ def _existing_app(case: Case) -> ExistingApp:
     rng = random.Random(f"{case.seed} existing app")
     with case.testbed.lease(Need(exclusive=True)) as client:
         if not client.may_restore:
-            raise Unavailable("the suite may not restore on this client", "add --wa-allow-restore")
+            raise Unavailable("the suite may not restore on this client", LET_IT_RESTORE)
         if not client.can_restart and client.restart_policy == "no":
             raise Unavailable("nothing starts this client again", "add --wa-restart-command")
         phones = Phones.of(case, client)
@@ -188,13 +189,15 @@ def _change_nested(client: Client, rng: random.Random, now: Snapshot) -> Snapsho
 
 
 def _watch_the_stop(client: Client, record: ExistingApp) -> None:
-    """Sees the app down where nothing brings it back, and asks the stopped app for a backup."""
-    if client.restart_policy != "no":
-        if client.is_down():
-            record.while_down = client.backup_at_once(record.backup.password)
-        return
-    record.went_down = client.wait_down(client.testbed.ready_timeout)
-    if record.went_down:
+    """Waits for the app to be down, and asks the stopped app for a backup.
+
+    Where something brings it back, nobody need see it down.
+    """
+    stays_down = client.restart_policy == "no"
+    down = client.wait_down(client.testbed.ready_timeout if stays_down else client.stop_grace())
+    if stays_down:
+        record.went_down = down
+    if down:
         record.while_down = client.backup_at_once(record.backup.password)
 
 

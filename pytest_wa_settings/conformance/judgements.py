@@ -248,7 +248,7 @@ def unchanged(
 
 
 def _changeable(reading: Snapshot) -> list[Leaf]:
-    """The fields of a reading that a client lets be changed, as far as it is known: the others tell nothing."""
+    """The fields of a reading that a client lets be changed, as far as it is known."""
     return [leaf for leaf in reading.values if leaf not in BY_LEAF or BY_LEAF[leaf].planted]
 
 

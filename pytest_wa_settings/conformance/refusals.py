@@ -148,7 +148,7 @@ class Refusals:
         return answer
 
     def _save_restores(self) -> None:
-        """Sends nothing more that must be refused to a declared client which takes it, and so loses its restores.
+        """Sends no more that must be refused to a declared client which takes it, and so loses its restores.
 
         Raises:
             NotTested: such calls were accepted before, and the restores that are left are for other clauses.
@@ -158,7 +158,7 @@ class Refusals:
             return
         if client.budget.left < _RESTORES_FOR_ROUND_TRIPS:
             raise NotTested(
-                "the client takes restores that it must refuse, and those that are left are for other clauses: "
+                "the client takes restores that it must refuse; those that are left are for other clauses: "
                 "raise --wa-max-restores",
                 "no evidence",
             )

@@ -208,7 +208,7 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
 
 
 def _unset(leaf: Leaf, reading: Snapshot) -> bool:
-    """Whether a text of those that are planted everywhere is not set: where its resource cannot be read, no."""
+    """Whether a text that is planted everywhere is not set; no where its resource cannot be read."""
     resource = leaf.split(":")[0]
     return leaf in _ALWAYS and resource not in reading.unread and bool(reading.of(resource))
 

@@ -49,6 +49,7 @@ class Client(Restoring):
         restart_policy: what brings it back by itself; None where that is unknown.
         managed: the testbed starts it. may_change, may_restore: what the suite is allowed to do.
         touched: a restore was made on it, or may have been. pending: its last restore, until it is back.
+        down_at: when it was seen down since then (monotonic, seconds); None where it was not.
         given_up: why it did not come back when it was last waited for; None once it serves again.
         calls: the API's calls, each asked again while its answer is no judgement yet.
         unreadable: resources that it was found not to have. refused_leaves: fields that it was found not to
@@ -92,6 +93,7 @@ class Client(Restoring):
         self.refused_leaves: set[str] = set()
         self.pending: Pending | None = None
         self.pending_since = 0.0
+        self.down_at: float | None = None
         self.touched = False
         self.given_up: NotBack | None = None
         self.killed = False
@@ -282,6 +284,8 @@ class Client(Restoring):
         ready = self.testbed.ready_timeout
         allowed = min(limit, max(_A_MOMENT, ready / 20)) if self.habits.never_down else limit
         down = self._until(self.is_down, allowed, slowing=False)
+        if down and self.down_at is None:
+            self.down_at = time.monotonic()
         self.habits.never_down = not down and (self.habits.never_down or limit >= ready)
         return down
 
@@ -356,7 +360,7 @@ class Client(Restoring):
         self.given_up = None
         if self.pending == "accepted" and self.state == "unregistered":
             self.state = "registered"
-        self.pending = None
+        self.pending = self.down_at = None
         self._number = None
         self.killed = False
         self.accounts.born_again()
@@ -404,7 +408,7 @@ class Client(Restoring):
         self.driver.forget_token()
         self.driver.made_users.clear()
         self.accounts.born_again()
-        self._number = self.pending = self.given_up = None
+        self._number = self.pending = self.down_at = self.given_up = None
         self.killed = False
         self.known_generation = self.life.generation()
 

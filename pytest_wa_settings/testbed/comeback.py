@@ -47,9 +47,10 @@ def _existing_app_stops(client: Client) -> None:
     """Waits a while for an existing app to stop, and starts it again where that is for the testbed to do."""
     limit = stop_grace(client)
     began = time.monotonic()
-    down = _stopped(client, limit)
+    down = client.down_at is not None or _stopped(client, limit)
     if down and client.pending == "accepted":
-        client.habits.went_down(max(0.001, time.monotonic() - client.pending_since))
+        went_down = time.monotonic() if client.down_at is None else client.down_at
+        client.habits.went_down(max(0.001, went_down - client.pending_since))
     elif client.pending == "accepted":
         client.habits.stayed_up += 1
     if not client.can_restart or _came_back(client):

@@ -18,6 +18,13 @@ from pytest_wa_settings.wire import ADMIN, Answer, Token
 Pending = Literal["accepted", "unknown"]
 
 
+LET_IT_RESTORE = (
+    "judge another profile than backup, and add --wa-allow-restore, or may_restore = true to its entry in "
+    "clients.toml"
+)
+"""What lets the suite restore on a declared client."""
+
+
 class Restoring(ABC):
     """The part of a client under test that restores on it; see `Client` for the attributes."""
 
@@ -26,6 +33,7 @@ class Restoring(ABC):
     budget: Budget
     pending: Pending | None
     pending_since: float
+    down_at: float | None
     touched: bool
     given_up: NotBack | None
     _guard: Callable[[bool], None] | None
@@ -103,7 +111,7 @@ class Restoring(ABC):
         if not self.may_restore:
             raise Unavailable(
                 "the suite may not restore on this client",
-                "add --wa-allow-restore, or may_restore = true to its entry in clients.toml",
+                LET_IT_RESTORE,
             )
         if self.budget.left < count:
             raise Unavailable(
@@ -136,7 +144,7 @@ class Restoring(ABC):
         if answer.ok or not answer.answered:
             if self.pending != "accepted":
                 self.pending = "accepted" if answer.ok else "unknown"
-            self.pending_since = time.monotonic()
+            self.pending_since, self.down_at = time.monotonic(), None
             self.given_up = None
             self.budget.spent += 1
             self.touched = True

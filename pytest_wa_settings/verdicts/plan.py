@@ -140,7 +140,7 @@ def _restart(clause: Clause, ground: Ground) -> _Served:
         return _Served()
     if ground.profile == "backup":
         # Nothing stops then, so nothing has to be started again either.
-        lack = f"nothing is restored, so {client.name} is not seen stopped; {_RESTORE}"
+        lack = f"in profile backup nothing stops {client.name}; choose another and {_RESTORE}"
         return _Served(lack=lack) if clause.id in _OF_A_STOP else _Served()
     if client.restart:
         return _Served()

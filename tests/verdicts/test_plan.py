@@ -168,7 +168,7 @@ def test_what_shows_only_while_the_run_goes_on_may_be_left_untested() -> None:
 
 def test_clauses_outside_the_profile_are_not_lacking() -> None:
     assert lacks(replace(OLD, may_restore=False), NEW, profile="backup") == [
-        "will not be tested: BACKUP-3: nothing is restored, so old is not seen stopped; "
+        "will not be tested: BACKUP-3: in profile backup nothing stops old; choose another and "
         "add may_restore = true to its entry (--wa-allow-restore for one given by its address)"
     ]
 
