@@ -48,7 +48,7 @@ class Habits:
     `stayed_up`: how many accepted restores in a row it was never seen down after.
     `needs_start`: a new machine shut down after its restore, and had to be started.
     `unshown`: fields that it takes and goes on showing as they were.
-    `health_fails`: its health answered an error while it could be logged in to, so that an error says nothing.
+    `health_fails`: its health answered an error while it could be logged in to: an error says nothing.
     `one_token`: each login is given the same token, for as long as the suite waited.
     `stubborn`: calls whose answer that is no judgement yet turned out to be their last word.
     """

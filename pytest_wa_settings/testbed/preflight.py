@@ -135,7 +135,7 @@ def _no_web_page(client: Client, answer: Answer) -> None:
             f"{address} {_NO_CLIENT}: it redirects (status {answer.status})",
             "give the address that it redirects to, if that is the client",
         )
-    # A refusal may well be a page of the framework's, and a text may be called HTML; a 2xx page is no client's.
+    # A refusal may well be a page of the framework's, a text may be called HTML; a 2xx page is no client's.
     if answer.ok and _is_web_page(answer):
         raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
     if not_now(answer) == "gateway" or (not_now(answer) == "503" and _is_web_page(answer)):
