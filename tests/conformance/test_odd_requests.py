@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_client import FakeClient, answer
+from shown_client import ShownClient, answer
 
 from pytest_wa_settings.conformance.odd_requests import OddRequests, Request
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotTested
@@ -17,7 +17,7 @@ HANGS = answer(None, failure="timed out")
 CLOSED = answer(None, failure="connection closed")
 
 
-class Bearing(FakeClient):
+class Bearing(ShownClient):
     """A client that answers a tame request with the next of `tame`, the last one for ever.
 
     `deadly` are requests of which it dies, all of them at once where `together`; `sent` what it was sent.

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_client import answer
+from shown_client import answer
 
 from pytest_wa_settings.conformance.phones import Phones, Seen, new_codes, views_differ
 from pytest_wa_settings.verdicts import Evidence, Finding

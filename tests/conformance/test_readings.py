@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from fake_client import ABOUT, APPLICATION, BUSINESS, HEALTH, PHOTO, PROVIDERS, FakeClient
+from shown_client import ABOUT, APPLICATION, BUSINESS, HEALTH, PHOTO, PROVIDERS, ShownClient
 
 from pytest_wa_settings.conformance.arrange import until_shown
 from pytest_wa_settings.conformance.fields import BY_LEAF, another_value
@@ -17,7 +17,7 @@ from pytest_wa_settings.verdicts import Case, FindingError
 
 @pytest.fixture
 def client() -> Any:
-    return FakeClient()
+    return ShownClient()
 
 
 @pytest.fixture(autouse=True)

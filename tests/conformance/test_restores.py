@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_client import HEALTH, FakeClient, answer
+from shown_client import HEALTH, ShownClient, answer
 
 from pytest_wa_settings.conformance.arrange import Backup
 from pytest_wa_settings.conformance.restores import attempt_restore, restore_accepted, was_carried_out
@@ -22,7 +22,7 @@ ENVELOPE = {"errors": [{"code": 1000, "title": "Generic error"}]}
 
 @pytest.fixture
 def client() -> Any:
-    made = FakeClient()
+    made = ShownClient()
     made.show(heartbeat_interval=30, callback_persist=True)
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_client import FakeClient, answer, in_turn
+from shown_client import ShownClient, answer, in_turn
 
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.verdicts import Case, FindingError, NotTested
@@ -18,7 +18,7 @@ REFUSED = answer(400, {})
 
 @pytest.fixture
 def client() -> Any:
-    return FakeClient()
+    return ShownClient()
 
 
 @pytest.fixture(autouse=True)

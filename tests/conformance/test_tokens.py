@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_client import answer
+from shown_client import answer
 
 from pytest_wa_settings.conformance.tokens import bad_tokens, is_held_by, log_out, token_apart
 from pytest_wa_settings.testbed.life import Habits

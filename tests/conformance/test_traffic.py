@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_client import FakeClient
+from shown_client import ShownClient
 
 from pytest_wa_settings.conformance.traffic import Traffic, statuses_of
 from pytest_wa_settings.verdicts import Case
@@ -26,7 +26,7 @@ def test_a_body_of_another_shape_tells_none(body: bytes) -> None:
     assert statuses_of(body, "one") == set()
 
 
-class Machine(FakeClient):
+class Machine(ShownClient):
     """A client that calls back to its webhook only once it was started after it was given the authority.
 
     The messages that it sends arrive at `phone`, if there is one. `lost` are statuses by which a gateway

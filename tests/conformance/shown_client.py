@@ -33,14 +33,14 @@ def answer(
 
 
 class _Calls(Calls):
-    def __init__(self, client: FakeClient) -> None:
+    def __init__(self, client: ShownClient) -> None:
         self._client = client
 
     def request(self, method: str, path: str, **more: Any) -> Answer:
         return self._client.ask(method, path, **more)
 
 
-class FakeClient:
+class ShownClient:
     """A client that shows `bodies` by path and takes what is patched.
 
     `asked` holds the paths asked for since `forget`. `late` are bodies that are shown from the third time on
