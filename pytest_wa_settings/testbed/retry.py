@@ -86,14 +86,17 @@ class RetryPolicy:
             self._habits.stubborn.discard(f"{what} {known}")
         return answer
 
-    def change(self, call: Callable[[], Answer], look: Callable[[], bool | None]) -> Change:
+    def change(
+        self, call: Callable[[], Answer], look: Callable[[], bool | None], *, is_login: bool = False
+    ) -> Change:
         """Makes a change, again only where `look` finds that it was not made (None: nobody can tell).
 
         `call` asks again by itself while the client says *not now*; `look` waits until it can be read.
+        `is_login`: the change is a login itself, with a new password.
         """
         for tries in range(_MOST_CHANGES):
             answer = call()
-            if answer.answered or never_sent(answer):
+            if answer.answered or (never_sent(answer) and not (is_login and answer.from_gateway)):
                 return Change(answer, answer.ok)
             made = look()
             if made is not False:
