@@ -38,6 +38,15 @@ CLAUSE = {
     "examples": 120,
     "findings": [FINDING],
 }
+EVIDENCE = {
+    "test": "test_restore.py::test_it",
+    "judgement": "refused",
+    "exchanges": 1,
+    "fields": [],
+    "control": None,
+}
+SHOWN = {**CLAUSE, "kind": None, "evidence": []}
+PASSED = {**SHOWN, "verdict": "pass", "findings": [], "evidence": [EVIDENCE]}
 CLIENT = {
     "name": "mock",
     "testbed": "mock",
@@ -62,6 +71,7 @@ REPORT: dict[str, Any] = {
     "verdict": "non-conformant",
     "clauses": [CLAUSE],
 }
+SECOND = {**REPORT, "schema": "urn:pytest-wa-settings:report:2", "clauses": [SHOWN]}
 
 VALID = [
     ("backup-request", {"password": "x"}),
@@ -91,6 +101,9 @@ VALID = [
     ("report", {**REPORT, "run": {**REPORT["run"], "options": {"url": "mock:"}, "offers": []}}),
     ("report", {**REPORT, "testbeds": [{"name": "mock", "verdict": "inconclusive"}], "host": {}}),
     ("report", {**REPORT, "clauses": [{**CLAUSE, "verdict": "not tested", "reason": "x", "findings": []}]}),
+    ("report", {**REPORT, "clauses": [{**CLAUSE, "verdict": "pass", "findings": []}]}),
+    ("report", SECOND),
+    ("report", {**SECOND, "clauses": [PASSED, {**SHOWN, "kind": "no evidence"}]}),
 ]
 
 INVALID: list[tuple[str, object, str]] = [
@@ -146,7 +159,18 @@ INVALID: list[tuple[str, object, str]] = [
         {**CONTACT, "security_code": 1},
         "$.security_code: is an integer, not a string or null",
     ),
-    ("report", {**REPORT, "schema": "2"}, "$.schema: is not urn:pytest-wa-settings:report:1"),
+    (
+        "report",
+        {**REPORT, "schema": "2"},
+        "$.schema: is none of urn:pytest-wa-settings:report:1, urn:pytest-wa-settings:report:2",
+    ),
+    ("report", {**SECOND, "clauses": [CLAUSE]}, "$.clauses[0]: lacks kind and evidence"),
+    ("report", {**SECOND, "clauses": [{**PASSED, "evidence": []}]}, "$.clauses[0].evidence: is empty"),
+    (
+        "report",
+        {**SECOND, "clauses": [{**PASSED, "evidence": [{**EVIDENCE, "judgement": ""}]}]},
+        "$.clauses[0].evidence[0].judgement: is empty",
+    ),
     ("report", {**REPORT, "clauses": [{**CLAUSE, "findings": []}]}, "$.clauses[0].findings: is empty"),
     (
         "report",
@@ -177,7 +201,7 @@ def test_the_suite_has_a_schema_for_everything_it_reads() -> None:
 def test_a_schema_passes_its_meta_schema(name: str) -> None:
     schema = schemas.load(name)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["$id"] == f"urn:pytest-wa-settings:schema:{name}:1"
+    assert schema["$id"] == f"urn:pytest-wa-settings:schema:{name}:{2 if name == 'report' else 1}"
     Draft202012Validator.check_schema(schema)
 
 

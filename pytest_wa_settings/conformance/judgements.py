@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.conformance.decoding import readable_in
@@ -99,9 +100,13 @@ def accepted_backup(answer: Answer, sent: str) -> Judgement:
 def refused(clause: str, sent: str, answer: Answer, *, example: str | None = None) -> Judgement:
     """A refusal is any answer of the client's outside 2xx, whatever its body says."""
     if not answer.ok:
-        lost = None if answer.answered else f"no answer of the client came to {sent} ({came(answer)})"
-        return Evidence(clause, "refused", missing=lost)
+        missing = None if answer.answered else _no_answer(sent, answer)
+        return Evidence(clause, "refused", missing=missing)
     return Finding(clause, sent, "a refusal (any status outside 2xx)", came(answer), (answer,), example)
+
+
+def _no_answer(sent: str, answer: Answer) -> str:
+    return f"no answer of the client came to {sent} ({came(answer)})"
 
 
 def refused_while_down(sent: str, answer: Answer) -> Judgement:
@@ -445,12 +450,12 @@ def fitting_code(answer: Answer, sent: str, wanted: tuple[int, ...]) -> Judgemen
 
 
 def robust(answer: Answer, sent: str, *, limit: float, example: str | None = None) -> Judgement:
-    """ROBUST-1: no 5xx but 503, and an answer in time; a connection closed on a huge body is a refusal."""
+    """ROBUST-1: no 5xx but 503, and an answer in time; a closed connection is no break, and no evidence."""
     evidence = Evidence("ROBUST-1", "an answer below 500 in time")
     if answer.answered and ((answer.status or 0) < 500 or not_now(answer) is not None):
         return evidence
     if not answer.answered and answer.failure_kind != "timeout":
-        return evidence
+        return replace(evidence, missing=_no_answer(sent, answer))
     expected = f"an answer below 500 within {limit:.0f} s"
     return Finding("ROBUST-1", sent, expected, came(answer), (answer,), example)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_wa_settings.conformance.judgements import came, robust
 from pytest_wa_settings.testbed import Client, NotBack
-from pytest_wa_settings.verdicts import Case, Finding, FindingError
+from pytest_wa_settings.verdicts import Case, Evidence, Finding, FindingError, Judgement
 from pytest_wa_settings.wire import Answer
 
 PASSWORD = "aA1!wa-settings-0000"
@@ -46,51 +47,55 @@ class OddRequests:
 
         Raises:
             FindingError: already this one is answered 5xx, or not in time.
+            NotTested: no answer of the client comes to it.
         """
         without = "" if path.endswith("backup") else " and no `data`"
         sent = f"POST {path} with a password{without}, in a body that has nothing odd"
-        self._case.judge(robust(self._send_tame(path), sent, limit=self._limit))
-
-    def _send_tame(self, path: str) -> Answer:
-        return self._client.ask("POST", path, json={"password": PASSWORD}, timeout=self._limit)
+        self._case.judge(self._control(path, sent))
 
     def judge(self, request: Request, path: str) -> None:
         """One odd request; nothing is sent any more to a client that is dead and cannot be started again.
 
         Raises:
             FindingError: it is answered 5xx, or not in time, or the client dies of it.
+            NotTested: the client answers neither it nor a tame one.
         """
         if self._dead:
             return
-        answer = self._settled(request)
+        answer = self._settled(request.send)
         self._recent.append((request, answer))
         judgement = robust(answer, request.sent, limit=self._limit, example=request.example)
-        if answer.answered and not isinstance(judgement, Finding):
+        if isinstance(judgement, Evidence) and judgement.missing is None:
             self._case.judge(judgement)
             return
         if not self._client.wait_serving(registered=True):
             self._blame_for_death()
+        control = self._control(path, "a tame request beside it")
+        if isinstance(control, Finding):
+            self._blame_for_death()  # a tame request fails as well now: an earlier one did it
+        self._case.judge(control)
         if answer.from_gateway:
             judgement = self._lost(request, answer)
-        if isinstance(judgement, Finding) and isinstance(self._control(path), Finding):
-            self._blame_for_death()  # a tame request fails as well now: an earlier one did it
-        self._case.judge(judgement)
+        if isinstance(judgement, Finding):  # a connection that is closed on a huge body is a refusal
+            self._case.judge(judgement)
 
     def finish(self) -> None:
         """Judges that the client still serves; raises FindingError."""
         if not self._dead and not self._client.wait_serving(registered=True):
             self._blame_for_death()
 
-    def _settled(self, request: Request) -> Answer:
+    def _settled(self, send: Callable[[], Answer]) -> Answer:
         """The answer; one that a gateway gives is asked for again, as the client may have no part in it."""
         for _ in range(_MOST_TRIES):
-            answer = request.send()
+            answer = send()
             if not answer.from_gateway:
                 break
         return answer
 
-    def _control(self, path: str) -> object:
-        return robust(self._send_tame(path), "", limit=self._limit)
+    def _control(self, path: str, sent: str) -> Judgement:
+        """What becomes of a tame request."""
+        tame = partial(self._client.ask, "POST", path, json={"password": PASSWORD}, timeout=self._limit)
+        return robust(self._settled(tame), sent, limit=self._limit)
 
     def _lost(self, request: Request, answer: Answer) -> Finding:
         """A gateway answers this request in the client's place at every try, and a tame one not."""

@@ -23,7 +23,7 @@ def once(case: Case, name: str, make: Callable[[], Record]) -> Record:
             records[name] = stopped
     record = records[name]
     if isinstance(record, NotTested):
-        raise NotTested(record.reason)
+        raise type(record)(record.reason, record.kind)
     if isinstance(record, Unavailable):
         raise record.again()
     return record  # type: ignore[return-value]

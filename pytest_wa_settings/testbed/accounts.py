@@ -127,6 +127,7 @@ class Accounts:
         return client.change(
             lambda: driver.login(password=FACTORY_PASSWORD, new_password=own),
             lambda: client.retry.call(_LOGIN, driver.login).ok,
+            is_login=True,
         ).made
 
     def user_token(self, client: Client) -> str:
@@ -172,11 +173,13 @@ class Accounts:
         if PASSWORD_MUST_CHANGE in answer.codes:
             first, password = password, new_password()
             client.driver.recorder.add_secret(password)
-            client.change(
+            answer = client.change(
                 partial(client.driver.login, name, first, new_password=password, remember=False),
                 lambda: client.login(name, password).ok,
-            )
-            answer = client.login(name, password)
+                is_login=True,
+            ).answer
+            if not answer.token:
+                answer = client.login(name, password)
         if not answer.ok or not answer.token:
             raise Unavailable(
                 f"the account that the suite made cannot log in ({_came(answer)})",

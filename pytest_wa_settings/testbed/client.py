@@ -162,13 +162,15 @@ class Client(Restoring):
             self._number = (number_of(answer), time.monotonic())
         return answer
 
-    def change(self, call: Callable[[], Answer], look: Callable[[], bool | None]) -> Change:
+    def change(
+        self, call: Callable[[], Answer], look: Callable[[], bool | None], *, is_login: bool = False
+    ) -> Change:
         """A call that changes something, made again only where `look` finds that it was not carried out.
 
         `look` reads the client: True where the change is there, False where it is not, None where nobody can
-        tell. It is asked only where no answer came from the client.
+        tell. It is asked only where no answer came from the client. `is_login`: see RetryPolicy.
         """
-        return self.retry.change(call, look)
+        return self.retry.change(call, look, is_login=is_login)
 
     def backup(self, password: object, *, token: str | Token = ADMIN, timeout: float | None = None) -> Answer:
         """POST /v1/settings/backup (doc, backup), asked again while the answer is no judgement yet."""

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 PASSWORD = "WA_ADMIN_PASSWORD"
 _CLOCK_MAY_DIFFER = 300.0
+_UNREACHED = "cannot be reached"
+_NO_LOGIN = "cannot be logged in to"
 _NO_CLIENT = "answers, but not as a WhatsApp Business API client"
+"""The three reasons that end a preflight, one of which its sentence names."""
 _CHECK_ADDRESS = "check the address: host, port and path prefix"
 
 
@@ -77,7 +80,7 @@ def _token_holds(client: Client, application: Answer) -> None:
     """Raises TestbedError for a client that refuses the token of a login which has just been good."""
     if application.status == 401 or application.failure_kind == "login":
         raise TestbedError(
-            f"{client.name} refuses the token that its own login gave (status 401)",
+            f"{client.name} {_NO_LOGIN}: it refuses the token that its own login gave (status 401)",
             "see why its tokens do not hold, or give a fixed one with token_env",
         )
 
@@ -91,18 +94,20 @@ def _reach(client: Client, retry: RetryPolicy) -> Answer:
         return answer
     why = answer.explanation or answer.failure
     if answer.failure_kind == "tls":
-        raise TestbedError(f"no TLS connection to {address}: {_after_colon(why)}", _tls_remedy(client, why))
+        raise TestbedError(f"{address} {_UNREACHED} over TLS: {_after_colon(why)}", _tls_remedy(client, why))
     if answer.failure_kind == "broken":
         raise TestbedError(f"{address} {_NO_CLIENT}: {_after_colon(why)}", _broken_remedy(address))
     if answer.failure_kind == "timeout":
         raise TestbedError(
-            f"{address} does not answer within {client.driver.timeout:g} s",
+            f"{address} {_UNREACHED}: it does not answer within {client.driver.timeout:g} s",
             f"{_CHECK_ADDRESS}, or raise --wa-timeout",
         )
     if answer.failure_kind == "closed" and address.startswith("http://"):
-        raise TestbedError(f"{address} does not answer plain HTTP: {why}", _broken_remedy(address))
+        raise TestbedError(
+            f"{address} {_UNREACHED}: it does not answer plain HTTP: {why}", _broken_remedy(address)
+        )
     raise TestbedError(
-        f"{address} cannot be reached: {why}",
+        f"{address} {_UNREACHED}: {why}",
         f"see that the client runs and listens there, or {_CHECK_ADDRESS}",
     )
 
@@ -135,17 +140,19 @@ def _no_web_page(client: Client, answer: Answer) -> None:
             f"{address} {_NO_CLIENT}: it redirects (status {answer.status})",
             "give the address that it redirects to, if that is the client",
         )
-    # A refusal may well be a page of the framework's, and a text be called HTML; a 2xx page is no client's.
+    # A refusal may well be a page of the framework's, a text may be called HTML; a 2xx page is no client's.
     if answer.ok and _is_web_page(answer):
         raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
     if not_now(answer) == "gateway" or (not_now(answer) == "503" and _is_web_page(answer)):
         raise TestbedError(
-            f"{address} cannot be reached: a gateway answers there, and no client behind it (status "
+            f"{address} {_UNREACHED}: a gateway answers there, and no client behind it (status "
             f"{answer.status}, {client.testbed.ready_timeout:g} s long)",
             "start the client, or check the gateway",
         )
     if answer.status == 407:
-        raise TestbedError(f"a proxy before {address} asks for a login", "check `proxy` in clients.toml")
+        raise TestbedError(
+            f"{address} {_UNREACHED}: a proxy before it asks for a login", "check `proxy` in clients.toml"
+        )
 
 
 def _is_web_page(answer: Answer) -> bool:
@@ -159,7 +166,7 @@ def _log_in(client: Client, retry: RetryPolicy) -> Answer:
         answer = retry.call("preflight", driver.application)
         if answer.status in (401, 403):
             raise TestbedError(
-                f"{client.name} refuses the fixed token (status {answer.status})",
+                f"{client.name} {_NO_LOGIN}: it refuses the fixed token (status {answer.status})",
                 "check the variable of token_env",
             )
         return answer
@@ -181,11 +188,11 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
     address = client.driver.base_url
     if answer.failure is not None:
         return TestbedError(
-            f"{address} did not answer the login: {answer.explanation or answer.failure}",
+            f"{address} {_NO_LOGIN}: it did not answer the login: {answer.explanation or answer.failure}",
             "see the client's log, or raise --wa-timeout",
         )
     if is_rate_limit(answer):
-        return TestbedError(f"{address} limits logins (status 429)", "wait, then run again")
+        return TestbedError(f"{address} {_NO_LOGIN}: it limits logins (status 429)", "wait, then run again")
     if answer.status in (404, 405, 501) and not_now(answer) is None:
         return TestbedError(
             f"{address} {_NO_CLIENT}: it has no /v1/users/login (status {answer.status})",
@@ -194,22 +201,23 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
     if not_now(answer) is not None or (answer.status is not None and answer.status >= 500):
         who = "a gateway in front of it" if answer.from_gateway else "it"
         return TestbedError(
-            f"{address} is not ready: {who} answered the login {answer.status}, also after "
+            f"{address} {_NO_LOGIN}: it is not ready: {who} answered the login {answer.status}, also after "
             f"{client.testbed.ready_timeout:g} s",
             "wait until it serves, or raise --wa-ready-timeout",
         )
     if PASSWORD_MUST_CHANGE in answer.codes:
         return TestbedError(
-            f"{client.name} still has its factory password, and wants another at the first login",
+            f"{client.name} {_NO_LOGIN}: it still has its factory password, and wants another at the first "
+            "login",
             f"set the new one as {PASSWORD}, and allow the change with may_change = true",
         )
     if answer.ok:
         gave = "a web page" if _is_web_page(answer) else "no token"
         return TestbedError(f"{address} {_NO_CLIENT}: its login gives {gave}", _CHECK_ADDRESS)
     if answer.status == 400 and "https port" in answer.content[:2000].decode("ascii", "replace").lower():
-        return TestbedError(f"{address} wants TLS", "give the address with https://")
+        return TestbedError(f"{address} {_UNREACHED}: it wants TLS", "give the address with https://")
     return TestbedError(
-        f"{client.name} refuses the administrator's password (status {answer.status})",
+        f"{client.name} {_NO_LOGIN}: it refuses the administrator's password (status {answer.status})",
         f"check the account's name, and its password: {PASSWORD}, or the file or variable named for it",
     )
 
@@ -229,7 +237,7 @@ def _health(client: Client) -> Answer:
             break
         if time.monotonic() > deadline:
             raise TestbedError(
-                f"{client.name} cannot be reached yet: health says {', '.join(sorted(found))}, "
+                f"{client.name} {_UNREACHED} yet: health says {', '.join(sorted(found))}, "
                 f"{client.testbed.ready_timeout:g} s long",
                 "wait until it serves, or raise --wa-ready-timeout",
             )

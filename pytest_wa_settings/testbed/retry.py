@@ -88,17 +88,23 @@ class RetryPolicy:
             self._habits.stubborn.discard(f"{what} {known}")
         return answer
 
-    def change(self, call: Callable[[], Answer], look: Callable[[], bool | None]) -> Change:
+    def change(
+        self, call: Callable[[], Answer], look: Callable[[], bool | None], *, is_login: bool = False
+    ) -> Change:
         """Makes a change, again only where `look` finds that it was not made (None: nobody can tell).
 
         An error (5xx) may stand for a change that was made, so that it is looked for, too.
 
         `call` asks again by itself while the client says *not now*; `look` waits until it can be read.
+        `is_login`: the change is a login itself, with a new password.
         """
         for tries in range(_MOST_CHANGES):
             answer = call()
             failed = answer.answered and (answer.status or 0) >= 500
-            if (answer.answered and not failed) or never_sent(answer):
+            if answer.answered and not failed:
+                return Change(answer, answer.ok)
+            if never_sent(answer) and not (is_login and answer.from_gateway):
+                return Change(answer, False)
                 return Change(answer, answer.ok)
             made = look()
             if made is not False or failed:

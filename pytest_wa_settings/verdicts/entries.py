@@ -134,12 +134,11 @@ def entry_of(
 
     Only a finding makes it fail; a finding that the case recorded counts like a raised one, so that a
     property that cannot show it twice (Hypothesis' Flaky) fails all the same. `own`: it is a user's, whose
-    assertions are its evidence.
+    assertions are its evidence where it passes and enters none.
     """
     findings = _findings(case, error)
     known = {*planned["clauses"], *planned["widens"]}
     evidence = case.evidence if case else ()
-    asserted = [Evidence(name, OWN_ASSERTIONS, exchanges=0) for name in sorted(known)] if own else []
     proven = {one.clause for one in evidence}
     foreign = sorted(findings.keys() - known)
     outcome, reason, kind = _outcome(error)
@@ -149,6 +148,8 @@ def entry_of(
     if foreign:
         outcome, kind = "error", None
         reason = f"its finding names {', '.join(foreign)}, which this test does not decide"
+    asserted = sorted(known - proven) if own and outcome == "pass" else []
+    evidence += tuple(Evidence(name, OWN_ASSERTIONS, exchanges=0) for name in asserted)
     return Entry(
         test=planned["test"],
         clauses=planned["clauses"],
@@ -156,7 +157,7 @@ def entry_of(
         outcome=outcome,
         reason=None if reason is None else means.worded(reason) if own_words else plain(reason, means.scrub),
         kind=kind,
-        evidence=[_evidence_entry(one, planned["test"], means) for one in (asserted or evidence)],
+        evidence=[_evidence_entry(one, planned["test"], means) for one in evidence],
         unproven=[] if own else [name for name in planned["clauses"] if name not in proven],
         findings=[_finding_entry(one, means) for name, one in findings.items() if name in known],
         remarks=[means.worded(text) for text in case.remarks] if case else [],

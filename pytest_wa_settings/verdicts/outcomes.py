@@ -48,7 +48,7 @@ class Evidence:
         clause: the id of the clause. judgement: what was judged, in a word or two ("refused", "unchanged").
         exchanges: how many exchanges it rests on.
         fields: the fields that were read and could have read otherwise.
-        control: what was positive beside it, so that it means something; None where none is needed.
+        control: what was positive beside it, so that the judgement means something; None: none is needed.
         missing: why this is not enough for a pass, with what was missing; None where it is enough.
     """
 
@@ -60,12 +60,13 @@ class Evidence:
     missing: str | None = None
 
     def joined(self, other: Evidence) -> Evidence:
-        """Both as one, where a judgement was made several times."""
+        """Both as one, where a judgement was made several times; it is enough where one of them is."""
         return replace(
             self,
             exchanges=self.exchanges + other.exchanges,
             fields=tuple(dict.fromkeys((*self.fields, *other.fields))),
             control=self.control or other.control,
+            missing=other.missing and self.missing,
         )
 
 

@@ -9,18 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_wa_settings.conformance.arrange import (
-    Backup,
-    another_setup,
-    machine_for,
-    need_not_take,
-    picture,
-    restore_accepted,
-)
+from pytest_wa_settings.conformance.arrange import Backup, another_setup, picture
 from pytest_wa_settings.conformance.bodies import not_objects
+from pytest_wa_settings.conformance.once import once
+from pytest_wa_settings.conformance.restores import machine_for, need_not_take, restore_accepted
 from pytest_wa_settings.conformance.snapshots import Snapshot
-from pytest_wa_settings.testbed import Client, Need, Setup, Testbed
-from pytest_wa_settings.verdicts import NotTested
+from pytest_wa_settings.testbed import Client, Need, Setup, Testbed, Unavailable
+from pytest_wa_settings.verdicts import Case, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
 
 GOOD = {"password": "aA1!wa-settings-0000", "data": "c2VhbGVk"}
@@ -120,3 +115,37 @@ def test_a_new_machine_of_the_same_version_comes_before_a_newer_one(
     )
     need = machine_for(cast(Testbed, testbed), client_of("2.31.4"), Need("unregistered"))
     assert need == Need("unregistered", version=wanted)
+
+
+class Bed:
+    """A testbed that episodes are remembered for."""
+
+
+def test_an_episode_is_made_once_a_testbed() -> None:
+    bed, made = cast(Testbed, Bed()), []
+    for _ in range(2):
+        assert once(Case(bed), "an episode", lambda: made.append(1) or "a record") == "a record"
+    assert made == [1]
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        NotTested("a gateway answered", "surroundings"),
+        NotTested("it was refused: see RESTORE-8"),
+        NotApplicable("before v2.31.4"),
+        Unavailable("no such client", "add one"),
+    ],
+)
+def test_what_stopped_an_episode_is_told_alike_at_every_later_use(stopped: Exception) -> None:
+    case = Case(cast(Testbed, Bed()))
+
+    def stop() -> None:
+        raise stopped
+
+    told = []
+    for _ in range(2):
+        with pytest.raises(type(stopped)) as raised:
+            once(case, "an episode", stop)
+        told.append((str(raised.value), getattr(raised.value, "kind", None), type(raised.value)))
+    assert told[0] == told[1]

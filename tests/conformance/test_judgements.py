@@ -8,7 +8,10 @@ import pytest
 
 from pytest_wa_settings.conformance import judgements
 from pytest_wa_settings.conformance.snapshots import Snapshot
+from pytest_wa_settings.verdicts import Evidence, Finding, Judgement
 from pytest_wa_settings.wire import Answer, Exchange
+
+KINDS = {"timed out": "timeout", "connection closed": "closed", "connection refused": "refused"}
 
 
 def answer(
@@ -18,19 +21,45 @@ def answer(
     exchange = Exchange(
         1, "client", "POST", "https://wa.example/v1", (), "", status, (), "", failure, 0.0, 0.0
     )
-    return Answer("POST", "/v1/settings/restore", status, (), content, failure, 0.0, lambda: exchange)
+    kind = None if failure is None else KINDS[failure]
+    return Answer("POST", "/v1/settings/restore", status, (), content, failure, 0.0, lambda: exchange, kind)
+
+
+def passes(judgement: Judgement | None) -> bool:
+    """Whether it is evidence that is enough for a pass."""
+    return isinstance(judgement, Evidence) and judgement.missing is None
+
+
+def finds(judgement: Judgement | None) -> bool:
+    return isinstance(judgement, Finding)
+
+
+def lacks(judgement: Judgement | None) -> bool:
+    """Whether it is evidence that is not enough for a pass, and says what was missing."""
+    return isinstance(judgement, Evidence) and bool(judgement.missing)
+
+
+def fields_of(judgement: Judgement | None) -> tuple[str, ...]:
+    assert isinstance(judgement, Evidence)
+    return judgement.fields
 
 
 @pytest.mark.parametrize("body", [None, {}, {"meta": {"version": "v2.45.1"}}])
 def test_null_an_empty_object_and_meta_alone_are_good_restore_answers(body: object) -> None:
-    finding, _ = judgements.restore_answer(answer(200, body), strict=False)
-    assert finding is None
+    judgement, _ = judgements.restore_answer(answer(200, body), strict=False, made=True)
+    assert passes(judgement)
 
 
 def test_meta_alone_is_remarked_and_refused_when_strict() -> None:
     meta = answer(200, {"meta": {}})
-    assert judgements.restore_answer(meta, strict=False)[1]
-    assert judgements.restore_answer(meta, strict=True)[0]
+    judgement, remark = judgements.restore_answer(meta, strict=False, made=True)
+    assert (passes(judgement), bool(remark)) == (True, True)
+    assert finds(judgements.restore_answer(meta, strict=True, made=True)[0])
+
+
+@pytest.mark.parametrize("made", [None, False])
+def test_a_good_answer_to_a_restore_of_which_nothing_shows_is_no_evidence(made: bool | None) -> None:
+    assert lacks(judgements.restore_answer(answer(200, None), strict=False, made=made)[0])
 
 
 @pytest.mark.parametrize(
@@ -49,30 +78,60 @@ def test_meta_alone_is_remarked_and_refused_when_strict() -> None:
     ],
 )
 def test_every_other_restore_answer_is_found(one: Answer) -> None:
-    finding, _ = judgements.restore_answer(one, strict=False)
-    assert finding
+    finding, _ = judgements.restore_answer(one, strict=False, made=True)
+    assert isinstance(finding, Finding)
     assert finding.clause == "RESTORE-1"
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422, 429, 500, 503])
 def test_any_status_outside_2xx_refuses(status: int) -> None:
-    assert judgements.refused("RESTORE-5", "sent", answer(status, {})) is None
+    assert passes(judgements.refused("RESTORE-5", "sent", answer(status, {})))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_a_2xx_is_no_refusal_whatever_its_body_says(status: int) -> None:
     body = {"errors": [{"code": 1000, "title": "Generic error"}]}
-    assert judgements.refused("RESTORE-5", "sent", answer(status, body))
+    assert finds(judgements.refused("RESTORE-5", "sent", answer(status, body)))
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"), [(None, "connection closed"), (None, "timed out"), (502, None), (504, None)]
+)
+def test_a_call_that_the_client_did_not_answer_is_no_evidence_of_a_refusal(
+    status: int | None, failure: str | None
+) -> None:
+    assert lacks(judgements.refused("RESTORE-5", "sent", answer(status, raw=b"", failure=failure)))
+
+
+def test_what_a_client_answers_with_a_gateways_status_and_the_error_envelope_refuses() -> None:
+    body = {"errors": [{"code": 1000, "title": "Generic error"}]}
+    assert passes(judgements.refused("RESTORE-5", "sent", answer(504, body)))
+
+
+@pytest.mark.parametrize(("status", "failure"), [(None, "connection refused"), (502, None), (503, None)])
+def test_a_client_that_does_not_run_need_not_answer_to_refuse_a_backup(
+    status: int | None, failure: str | None
+) -> None:
+    assert passes(judgements.refused_while_down("sent", answer(status, raw=b"", failure=failure)))
+
+
+def test_a_client_that_does_not_run_and_gives_a_backup_is_found() -> None:
+    assert finds(judgements.refused_while_down("sent", answer(200, {"settings": {"data": "x"}})))
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 500])
 def test_nothing_but_401_answers_a_missing_token(status: int) -> None:
-    assert judgements.unauthorized("ACCESS-1", "sent", answer(status, {}))
+    assert finds(judgements.unauthorized("ACCESS-1", "sent", answer(status, {})))
 
 
 def test_401_with_backup_data_is_found() -> None:
-    assert judgements.unauthorized("ACCESS-1", "sent", answer(401, {"settings": {"data": "x"}}))
-    assert judgements.unauthorized("ACCESS-1", "sent", answer(401, raw=b"")) is None
+    assert finds(judgements.unauthorized("ACCESS-1", "sent", answer(401, {"settings": {"data": "x"}})))
+    assert passes(judgements.unauthorized("ACCESS-1", "sent", answer(401, raw=b"")))
+
+
+def test_a_call_with_a_bad_token_that_nobody_answered_is_no_evidence() -> None:
+    assert lacks(judgements.unauthorized("ACCESS-1", "sent", answer(None, raw=b"", failure="timed out")))
+    assert lacks(judgements.unauthorized("ACCESS-1", "sent", answer(502, raw=b"")))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +139,7 @@ def test_401_with_backup_data_is_found() -> None:
     [{"settings": {"data": "x"}}, {"settings": {"data": "x", "more": 1}, "meta": {}, "other": []}],
 )
 def test_a_backup_with_data_and_anything_beside_it_is_good(body: object) -> None:
-    assert judgements.accepted_backup(answer(200, body), "sent") is None
+    assert passes(judgements.accepted_backup(answer(200, body), "sent"))
 
 
 @pytest.mark.parametrize(
@@ -96,11 +155,11 @@ def test_a_backup_with_data_and_anything_beside_it_is_good(body: object) -> None
     ],
 )
 def test_a_backup_without_a_string_under_settings_data_is_found(body: object) -> None:
-    assert judgements.accepted_backup(answer(200, body), "sent")
+    assert finds(judgements.accepted_backup(answer(200, body), "sent"))
 
 
 def test_a_backup_with_another_status_is_found() -> None:
-    assert judgements.accepted_backup(answer(201, {"settings": {"data": "x"}}), "sent")
+    assert finds(judgements.accepted_backup(answer(201, {"settings": {"data": "x"}}), "sent"))
 
 
 BEFORE = Snapshot(
@@ -116,10 +175,33 @@ def changed(**values: object) -> Snapshot:
 
 
 def test_a_client_read_the_same_is_unchanged() -> None:
-    assert (
-        judgements.unchanged("RESTORE-5", "sent", BEFORE, changed(application__heartbeat_interval=5.0))
-        is None
+    judgement = judgements.unchanged(
+        "RESTORE-5", "sent", BEFORE, changed(application__heartbeat_interval=5.0)
     )
+    assert passes(judgement)
+    assert set(fields_of(judgement)) == set(BEFORE.values)
+
+
+def test_unchanged_where_no_field_can_be_read_is_no_evidence() -> None:
+    nothing = Snapshot({}, registered=True, number="15550001111")
+    assert lacks(judgements.unchanged("RESTORE-5", "sent", nothing, nothing))
+
+
+def test_unchanged_where_no_field_tells_anything_is_no_evidence() -> None:
+    mute = Snapshot(BEFORE.found, untold=BEFORE.found.keys(), registered=True)
+    assert lacks(judgements.unchanged("RESTORE-5", "sent", mute, mute))
+
+
+def test_a_client_that_stays_unregistered_is_unchanged_as_a_restore_would_register_it() -> None:
+    new = Snapshot({}, registered=False)
+    judgement = judgements.unchanged("RESTORE-5", "sent", new, new)
+    assert passes(judgement)
+    assert fields_of(judgement) == ("registration",)
+
+
+def test_a_client_of_unknown_registration_without_a_field_is_no_evidence() -> None:
+    unknown = Snapshot({}, registered=None)
+    assert lacks(judgements.unchanged("RESTORE-5", "sent", unknown, unknown))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +218,7 @@ def test_a_client_read_the_same_is_unchanged() -> None:
     ],
 )
 def test_every_readable_change_is_found(after: Snapshot) -> None:
-    assert judgements.unchanged("RESTORE-5", "sent", BEFORE, after)
+    assert finds(judgements.unchanged("RESTORE-5", "sent", BEFORE, after))
 
 
 def test_a_media_list_in_another_order_is_the_same_setting() -> None:
@@ -147,35 +229,86 @@ def test_a_media_list_in_another_order_is_the_same_setting() -> None:
 
 @pytest.mark.parametrize(("leaf", "value"), [("business__email", ""), ("business__websites", [])])
 def test_an_empty_text_and_none_are_the_same(leaf: str, value: object) -> None:
-    empty, none = changed(**{leaf: value}), changed()
-    found = [judgements.restored("RESTORE-4", empty.of("business"), none, where="here")]
-    found.append(judgements.restored("RESTORE-4", empty.of("business"), empty, where="here"))
-    assert found == [None, None]
+    empty, none, other = changed(**{leaf: value}), changed(), changed(**{leaf: "a@b.example"})
+    for after in (none, empty):
+        wanted = empty.of("business")
+        judgement = judgements.restored("RESTORE-4", wanted, after, before=other.values, where="here")
+        assert passes(judgement)
 
 
 def test_an_empty_text_that_comes_back_as_another_is_found() -> None:
     empty, other = changed(business__email=""), changed(business__email="a@b.example")
-    assert judgements.restored("RESTORE-4", empty.of("business"), other, where="here")
+    wanted = empty.of("business")
+    assert finds(judgements.restored("RESTORE-4", wanted, other, before=other.values, where="here"))
+
+
+def test_restored_rests_on_the_fields_that_differed_just_before() -> None:
+    before = changed(application__heartbeat_interval=6).values
+    judgement = judgements.restored("RESTORE-2", BEFORE.values, changed(), before=before, where="here")
+    assert passes(judgement)
+    assert fields_of(judgement) == ("application:heartbeat_interval",)
+
+
+@pytest.mark.parametrize("before", [BEFORE.values, {}, {"business:email": "a@b.example"}])
+def test_restored_without_a_field_that_differed_just_before_is_no_evidence(
+    before: dict[str, object],
+) -> None:
+    judgement = judgements.restored("RESTORE-2", BEFORE.values, changed(), before=before, where="here")
+    assert lacks(judgement)
+
+
+def test_a_field_that_did_not_come_back_is_found_whatever_was_read_before() -> None:
+    after = changed(application__heartbeat_interval=6)
+    assert finds(judgements.restored("RESTORE-2", BEFORE.values, after, before={}, where="here"))
+
+
+def test_nothing_that_was_read_at_the_backup_is_no_evidence_of_its_restore() -> None:
+    assert lacks(judgements.restored("RESTORE-2", {}, BEFORE, before=BEFORE.values, where="here"))
+
+
+def test_a_restored_state_is_shown_by_the_settings_that_differed_before() -> None:
+    before = changed(application__heartbeat_interval=6)
+    judgement = judgements.made_again("RESTORE-8", BEFORE, before, changed())
+    assert passes(judgement)
+    assert fields_of(judgement) == ("application:heartbeat_interval",)
+
+
+def test_a_restored_state_of_which_nothing_differed_before_is_no_evidence() -> None:
+    assert lacks(judgements.made_again("RESTORE-8", BEFORE, changed(), changed()))
+
+
+def test_a_state_that_is_not_the_backups_is_no_evidence_of_its_restore_and_says_where_to_look() -> None:
+    before = changed(application__heartbeat_interval=6)
+    judgement = judgements.made_again("RESTORE-8", BEFORE, before, before)
+    assert isinstance(judgement, Evidence)
+    assert "see RESTORE-2" in str(judgement.missing)
 
 
 def test_a_field_of_which_the_other_machine_tells_nothing_is_not_judged() -> None:
     wanted = changed(application__heartbeat_interval=9).of("application")
     leaf = "application:heartbeat_interval"
-    assert judgements.restored("RESTORE-2", {leaf: wanted[leaf]}, Snapshot({}), where="here")
+    wanted, before = {leaf: wanted[leaf]}, {leaf: 7}
+    assert finds(judgements.restored("RESTORE-2", wanted, Snapshot({}), before=before, where="here"))
     after = Snapshot({leaf: 5}, untold={leaf})
-    assert judgements.restored("RESTORE-2", {leaf: wanted[leaf]}, after, where="here") is None
+    assert lacks(judgements.restored("RESTORE-2", wanted, after, before=before, where="here"))
+    more = {**wanted, "about:text": "hello"}
+    after = Snapshot({leaf: 5, "about:text": "hello"}, untold={leaf})
+    before = {leaf: 7, "about:text": "bye"}
+    judgement = judgements.restored("RESTORE-2", more, after, before=before, where="here")
+    assert passes(judgement)
+    assert fields_of(judgement) == ("about:text",)
 
 
 def test_an_empty_list_of_media_is_not_the_same_as_none() -> None:
     empty = changed(application__media=[]).of("application")
-    assert judgements.restored("RESTORE-2", empty, Snapshot({}), where="here")
+    assert finds(judgements.restored("RESTORE-2", empty, Snapshot({}), before={}, where="here"))
 
 
 def test_findings_show_no_text_of_settings() -> None:
     finding = judgements.restored(
-        "RESTORE-4", {"about:text": "hello"}, changed(about__text="hallo"), where="here"
+        "RESTORE-4", {"about:text": "hello"}, changed(about__text="hallo"), before={}, where="here"
     )
-    assert finding
+    assert isinstance(finding, Finding)
     assert "hello" not in finding.observed
     assert "hallo" not in finding.observed
 
@@ -188,12 +321,61 @@ ONE, OTHER = (
 
 @pytest.mark.parametrize("after", [ONE, OTHER])
 def test_one_of_two_states_is_whole(after: Snapshot) -> None:
-    assert judgements.whole("RESTORE-14", "sent", after, ("old", ONE), ("new", OTHER)) is None
+    judgement = judgements.whole("RESTORE-14", "sent", after, ("old", ONE), ("new", OTHER))
+    assert passes(judgement)
+    assert fields_of(judgement) == ("application:heartbeat_interval", "about:text")
 
 
 def test_a_mixture_of_two_states_is_found() -> None:
     mixed = changed(application__heartbeat_interval=1, about__text="b")
-    assert judgements.whole("RESTORE-14", "sent", mixed, ("old", ONE), ("new", OTHER))
+    assert finds(judgements.whole("RESTORE-14", "sent", mixed, ("old", ONE), ("new", OTHER)))
+
+
+@pytest.mark.parametrize("after", [ONE, OTHER, Snapshot({})])
+@pytest.mark.parametrize("other", [ONE, Snapshot({}), Snapshot({"providers:own": "www"})])
+def test_states_that_no_field_tells_apart_are_no_evidence_of_a_whole_one(
+    after: Snapshot, other: Snapshot
+) -> None:
+    assert lacks(judgements.whole("RESTORE-14", "sent", after, ("old", ONE), ("new", other)))
+
+
+@pytest.mark.parametrize(
+    ("needles", "enough"),
+    [({}, False), ({"the password": "aA1!0123456789abcdef"}, False), ({"a number": "15550001111"}, True)],
+)
+def test_sealed_rests_on_something_beside_the_password(needles: dict[str, str], enough: bool) -> None:
+    judgement = judgements.sealed("c2VhbGVkIGFuZCB1bnJlYWRhYmxl", needles, ())
+    assert (passes(judgement), lacks(judgement)) == (enough, not enough)
+
+
+def test_what_can_be_read_out_of_a_backup_is_found() -> None:
+    needles = {"a number": "15550001111"}
+    assert finds(judgements.sealed('{"number": "15550001111"}', needles, ()))
+
+
+def test_the_state_of_the_backups_call_rests_on_what_was_changed_before_it() -> None:
+    judgement = judgements.current(STATE_AT, STATE_EARLIER, STATE_AT)
+    assert passes(judgement)
+    assert set(judgement.fields) == {"application:heartbeat_interval", "application:callback_persist"}
+
+
+@pytest.mark.parametrize("earlier", ["the same", "unread"])
+def test_the_state_of_the_backups_call_without_a_change_before_it_is_no_evidence(earlier: str) -> None:
+    before = STATE_AT if earlier == "the same" else {}
+    assert lacks(judgements.current(STATE_AT, before, STATE_AT))
+
+
+def test_a_message_that_a_contact_has_once_was_not_sent_again() -> None:
+    assert passes(judgements.nothing_sent_again("sent", 1, answer(200)))
+
+
+def test_a_message_that_a_contact_has_twice_is_found() -> None:
+    assert finds(judgements.nothing_sent_again("sent", 2, answer(200)))
+
+
+@pytest.mark.parametrize("copies", [None, 0])
+def test_a_message_that_nobody_saw_arrive_is_not_judged(copies: int | None) -> None:
+    assert judgements.nothing_sent_again("sent", copies, answer(200)) is None
 
 
 @pytest.mark.parametrize(
@@ -208,35 +390,55 @@ def test_a_mixture_of_two_states_is_found() -> None:
     ],
 )
 def test_an_envelope_without_integer_code_and_title_is_found(body: object) -> None:
-    assert judgements.enveloped(answer(400, body), "sent")
+    assert finds(judgements.enveloped(answer(400, body), "sent"))
 
 
 @pytest.mark.parametrize("code", [1005, 1005.0])
 def test_an_envelope_with_extra_members_is_good(code: object) -> None:
     body = {"errors": [{"code": code, "title": "Access denied", "href": "x", "more": 1}], "meta": {}}
-    assert judgements.enveloped(answer(400, body), "sent") is None
+    assert passes(judgements.enveloped(answer(400, body), "sent"))
 
 
 def test_only_a_code_that_was_named_can_be_wrong() -> None:
     named = answer(400, {"errors": [{"code": 1000, "title": "x"}]})
-    assert judgements.fitting_code(named, "sent", (1008,))
+    assert finds(judgements.fitting_code(named, "sent", (1008,)))
     assert judgements.fitting_code(answer(400, {}), "sent", (1008,)) is None
-    assert judgements.fitting_code(named, "sent", (1000, 1008)) is None
+    assert passes(judgements.fitting_code(named, "sent", (1000, 1008)))
 
 
 @pytest.mark.parametrize(("status", "failure", "found"), [
-    (400, None, False), (503, None, False), (500, None, True), (502, None, True),
-    (None, "timed out", True), (None, "connection closed", False),
+    (400, None, False), (503, None, False), (500, None, True), (501, None, True),
+    (None, "timed out", True),
 ])  # fmt: skip
 def test_5xx_but_503_and_a_hang_are_found(status: int | None, failure: str | None, found: bool) -> None:
-    assert bool(judgements.robust(answer(status, {}, failure=failure), "sent", limit=10)) is found
+    judgement = judgements.robust(answer(status, {}, failure=failure), "sent", limit=10)
+    assert (finds(judgement), passes(judgement)) == (found, not found)
+
+
+def test_a_502_that_the_client_gives_itself_is_found() -> None:
+    body = {"errors": [{"code": 1000, "title": "Generic error"}]}
+    assert finds(judgements.robust(answer(502, body), "sent", limit=10))
+
+
+@pytest.mark.parametrize(("status", "failure"), [(502, None), (504, None), (None, "connection closed")])
+def test_what_the_client_did_not_answer_is_no_break_of_robustness_and_no_evidence_of_it(
+    status: int | None, failure: str | None
+) -> None:
+    assert lacks(judgements.robust(answer(status, {}, failure=failure), "sent", limit=10))
 
 
 def test_an_error_that_shows_the_password_is_found() -> None:
     needles = {"the password": "aA1!0123456789abcdef"}
     echoed = answer(400, {"errors": [{"code": 1009, "title": "x", "details": "bad aA1!0123456789abcdef"}]})
-    assert judgements.not_echoed(echoed, "sent", needles)
-    assert judgements.not_echoed(answer(400, {"errors": []}), "sent", needles) is None
+    assert finds(judgements.not_echoed(echoed, "sent", needles))
+    assert passes(judgements.not_echoed(answer(400, {"errors": []}), "sent", needles))
+
+
+@pytest.mark.parametrize(("status", "failure"), [(200, None), (None, "timed out"), (502, None)])
+def test_where_there_is_no_error_of_the_clients_nothing_can_be_echoed_in_one(
+    status: int | None, failure: str | None
+) -> None:
+    assert judgements.not_echoed(answer(status, raw=b"", failure=failure), "sent", {}) is None
 
 
 STATE_AT = {"application:heartbeat_interval": 20, "application:callback_persist": True, "about:text": "at"}

@@ -2,77 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from shown_client import ABOUT, APPLICATION, BUSINESS, HEALTH, PHOTO, PROVIDERS, ShownClient
 
 from pytest_wa_settings.conformance.arrange import until_shown
 from pytest_wa_settings.conformance.fields import BY_LEAF, another_value
 from pytest_wa_settings.conformance.refusals import Refusals
 from pytest_wa_settings.conformance.snapshots import look, read, shown
-from pytest_wa_settings.testbed.life import Habits
-from pytest_wa_settings.verdicts import FindingError
-from pytest_wa_settings.wire import Answer, Exchange
-
-APPLICATION = "/v1/settings/application"
-ABOUT = "/v1/settings/profile/about"
-BUSINESS = "/v1/settings/business/profile"
-PHOTO = "/v1/settings/profile/photo"
-PROVIDERS = "/v1/settings/application/media/providers"
-HEALTH = "/v1/health"
-
-
-class Shown:
-    """A client as the readings see it: `bodies` by path, `asked` the paths asked for since `forget`."""
-
-    managed = can_restart = False
-
-    def __init__(self) -> None:
-        self.bodies: dict[str, Any] = {
-            APPLICATION: {"settings": {"application": {"heartbeat_interval": 5}}},
-            ABOUT: {"settings": {"profile": {"about": {"text": "hello"}}}},
-            BUSINESS: {"settings": {"business": {"profile": {"email": "a@b.example"}}}},
-            PHOTO: "a picture",
-            PROVIDERS: {
-                "settings": {"application": {"media": {"providers": [{"name": "own", "type": "www"}]}}}
-            },
-            HEALTH: {"health": {"gateway_status": "connected"}},
-        }
-        self.asked: list[str] = []
-        self.unreadable: set[str] = set()
-        self.testbed = SimpleNamespace(latency=0.0)
-        self.habits = Habits()
-        self.late: list[tuple[str, Any]] = []
-        self.driver = SimpleNamespace(health=lambda: self.ask("GET", HEALTH))
-
-    def ask(self, method: str, path: str) -> Answer:
-        self.asked.append(path)
-        if self.late and self.late[0][0] == path and self.asked.count(path) > 2:
-            self.bodies[path] = self.late.pop()[1]
-        exchange = Exchange(1, "client", method, path, (), "", 200, (), "", None, 0.0, 0.0)
-        body = json.dumps(self.bodies[path]).encode()
-        return Answer(method, path, 200, (), body, None, 0.0, lambda: exchange)
-
-    def number(self) -> None:
-        return None
-
-    def come_back(self, *, expect_registered: bool) -> None:
-        return None
-
-    def forget(self) -> None:
-        self.asked.clear()
-
-    def refuse(self) -> Answer:
-        exchange = Exchange(2, "client", "POST", "/", (), "", 400, (), "", None, 0.0, 0.0)
-        return Answer("POST", "/", 400, (), b"{}", None, 0.0, lambda: exchange)
+from pytest_wa_settings.verdicts import Case, FindingError
 
 
 @pytest.fixture
 def client() -> Any:
-    return Shown()
+    return ShownClient()
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +50,7 @@ def test_what_is_shown_of_one_resource_asks_for_no_other(client: Any) -> None:
 
 
 def refusals(client: Any) -> Refusals:
-    case: Any = SimpleNamespace(remark=lambda *_: None)
+    case = Case(testbed=client.testbed)
     return Refusals(case, "RESTORE-5", client)
 
 

@@ -29,11 +29,14 @@ PASSING = """
 import pytest
 from fake_suite import SECRET, FakeAnswer
 from pytest_wa_settings.testbed import Need, TestbedError, Unavailable
-from pytest_wa_settings.verdicts import Finding, FindingError, NotApplicable, NotTested
+from pytest_wa_settings.verdicts import Evidence, Finding, FindingError, NotApplicable, NotTested
 
 def finding(clause, **more):
     observed = f"it was let in with {SECRET}"
     return FindingError(Finding(clause, "a wave", "a refusal", observed, (FakeAnswer(),), **more))
+
+def proven(case, *clauses):
+    case.judge(*(Evidence(clause, "refused") for clause in clauses or case.clauses))
 
 @pytest.mark.wa_clause("SEA-1")
 def test_sea_one(wa_case):
@@ -62,10 +65,13 @@ class FakeSuite:
     log: Path
 
     def write(self, *, extra: str = "", **bodies: str) -> None:
-        """The suite with these bodies for its tests (`SEA1="raise finding('SEA-1')"`); the others pass."""
+        """The suite with these bodies for its tests (`SEA1="raise finding('SEA-1')"`); the others pass.
+
+        One that gets to its end enters evidence of its clauses, unless its body says `return`.
+        """
         text = PASSING
         for name in ("SEA1", "SEA2", "SKY1", "EARTH1"):
-            text = text.replace(f"    {name}\n", f"    {bodies.get(name, 'pass')}\n")
+            text = text.replace(f"    {name}\n", f"    {bodies.get(name, 'pass')}\n    proven(wa_case)\n")
         (self.folder / "test_fake.py").write_text(text + extra)
 
     def run(self, *arguments: str) -> pytest.RunResult:
@@ -85,6 +91,11 @@ class FakeSuite:
 
     def verdicts(self) -> dict[str, str]:
         return {clause["id"]: clause["verdict"] for clause in self.report()["clauses"]}
+
+    def clause(self, name: str) -> dict[str, Any]:
+        """What the report says of one clause."""
+        found: dict[str, Any] = next(one for one in self.report()["clauses"] if one["id"] == name)
+        return found
 
     def events(self) -> list[str]:
         """What the testbeds did, "open mock:" and the like."""

@@ -84,7 +84,7 @@ from hypothesis import given, strategies as st
 
 @pytest.mark.wa_clause("SEA-1")
 def test_drawn(wa_case):
-    given(st.text(max_size=3))(lambda text: None)()
+    given(st.text(max_size=3))(lambda text: proven(wa_case))()
 """
 REPORTS = ["--wa-report=out", "--junitxml=out/junit.xml"]
 

@@ -68,6 +68,22 @@ def test_own_clauses_get_a_table_a_verdict_and_a_report(suite: FakeSuite) -> Non
     assert by_clause(suite)["OURS-1"]["tests"] == ["test_ours.py::test_one"]
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n2",)])
+def test_own_tests_need_enter_no_evidence(suite: FakeSuite, arguments: tuple[str, ...]) -> None:
+    assert run(suite, *arguments).ret == 0
+    told = [(one["verdict"], one["evidence"][0]["judgement"]) for one in suite.report()["clauses"]]
+    assert told == [("pass", "the test's own assertions")] * 3
+
+
+def test_an_own_test_that_did_not_pass_has_no_evidence(suite: FakeSuite) -> None:
+    run(suite, one="assert 1 == 2", three="pytest.skip('no phone here')")
+    assert [bool(by_clause(suite)[f"OURS-{number}"]["evidence"]) for number in (1, 2, 3)] == [
+        False,
+        True,
+        False,
+    ]
+
+
 def test_a_failed_assertion_is_a_finding(suite: FakeSuite) -> None:
     result = run(suite, one="assert wa_client.name == 'other'")
     assert result.ret == 1

@@ -30,6 +30,16 @@ def test_workers_give_the_same_report_as_one_process(suite: FakeSuite) -> None:
     assert last_line(result).startswith("non-conformant: SEA-1 fails")
 
 
+def test_workers_tell_a_pass_without_evidence_from_one_with_it(suite: FakeSuite) -> None:
+    suite.write(SEA1="return")
+    result = suite.run_apart("-n", "2", "--wa-report=out")
+    assert result.ret == 1
+    told = suite.clause("SEA-1")
+    assert (told["verdict"], told["kind"]) == ("not tested", "no evidence")
+    (entered,) = suite.clause("SEA-2")["evidence"]
+    assert (entered["test"], entered["judgement"]) == ("test_fake.py::test_sea_two", "refused")
+
+
 def test_each_worker_has_its_own_managed_testbed_and_closes_it(suite: FakeSuite) -> None:
     suite.write(SEA1="import time; time.sleep(0.5)", SEA2="import time; time.sleep(0.5)")
     assert suite.run_apart("-n", "2").ret == 0

@@ -110,6 +110,66 @@ def test_what_the_testbed_lacks_is_not_tested_and_says_what_to_add(suite: FakeSu
     result.assert_outcomes(skipped=1, passed=3)
 
 
+UNPROVEN = "its tests ended without evidence that the clause is kept"
+
+
+def test_a_test_that_passes_without_evidence_leaves_its_clause_not_tested(suite: FakeSuite) -> None:
+    suite.write(SEA1="return")
+    result = suite.run("--wa-report=out", "--junitxml=junit.xml")
+    assert result.ret == 1
+    assert last_line(result) == f"inconclusive: 1 of 3 MUST clauses is not tested: SEA-1 ({UNPROVEN})"
+    told = suite.clause("SEA-1")
+    assert (told["verdict"], told["kind"], told["reason"]) == ("not tested", "no evidence", UNPROVEN)
+    assert "SEA-1: not tested" in junit(suite.pytester.path / "junit.xml")[1]
+
+
+def test_evidence_of_another_clause_does_not_prove_a_pass(suite: FakeSuite) -> None:
+    suite.write(SEA1="return proven(wa_case, 'SEA-2')")
+    suite.run("--wa-report=out")
+    told = suite.clause("SEA-1")
+    assert (told["verdict"], told["kind"]) == ("not tested", "no evidence")
+
+
+def test_evidence_that_is_not_enough_leaves_its_clause_not_tested_for_what_is_missing(
+    suite: FakeSuite,
+) -> None:
+    suite.write(SEA1="wa_case.judge(Evidence('SEA-1', 'unchanged', missing='no field can be read'))")
+    suite.run("--wa-report=out").assert_outcomes(passed=3, skipped=1)
+    told = suite.clause("SEA-1")
+    assert (told["verdict"], told["kind"]) == ("not tested", "no evidence")
+    assert told["reason"] == "no field can be read"
+
+
+def test_a_pass_without_evidence_is_excused_like_anything_not_tested(suite: FakeSuite) -> None:
+    suite.write(SEA1="return")
+    assert suite.run("--wa-allow-not-tested").ret == 0
+
+
+def test_a_test_without_evidence_that_only_widens_a_clause_takes_nothing_from_it(suite: FakeSuite) -> None:
+    extra = """
+@pytest.mark.wa_clause("SEA-1", widens=True)
+def test_wide(wa_case):
+    pass
+"""
+    suite.write(extra=extra)
+    assert suite.run("--wa-report=out").ret == 0
+    assert suite.clause("SEA-1")["verdict"] == "pass"
+
+
+def test_a_report_shows_on_what_each_pass_rests(suite: FakeSuite) -> None:
+    suite.write(SEA1="wa_case.judge(Evidence('SEA-1', 'unchanged', 3, ('about:text',), 'it was read'))")
+    suite.run("--wa-report=out")
+    entered = {
+        "test": "test_fake.py::test_sea_one",
+        "judgement": "unchanged",
+        "exchanges": 3,
+        "fields": ["about:text"],
+        "control": "it was read",
+    }
+    assert entered in suite.clause("SEA-1")["evidence"]
+    assert all(one["evidence"] for one in suite.report()["clauses"] if one["verdict"] == "pass")
+
+
 def test_allow_not_tested_excuses_it(suite: FakeSuite) -> None:
     suite.write(SEA1="raise NotTested('add a consumer')")
     result = suite.run("--wa-allow-not-tested")

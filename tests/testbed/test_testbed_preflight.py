@@ -75,7 +75,8 @@ def test_an_untrusted_certificate_names_both_options(
     fake: Fake, declare: Declare, tls: tuple[trustme.CA, ssl.SSLContext]
 ) -> None:
     error = refused(declare(fake(context=tls[1])))
-    assert error.problem.startswith("no TLS connection to https://127.0.0.1")
+    assert error.problem.startswith("https://127.0.0.1")
+    assert " cannot be reached over TLS: " in error.problem
     assert "--wa-ca FILE" in error.remedy
     assert "--wa-insecure" in error.remedy
 
@@ -145,8 +146,10 @@ def test_a_refusal_that_is_a_page_of_the_framework_is_no_web_page(fake: Fake, de
 
 def test_a_gateway_without_a_client_is_told(fake: Fake, declare: Declare) -> None:
     one = fake()
-    one.scripted["GET /v1/health"] = [(502, PAGE, HTML)]
-    assert "no client behind it (status 502)" in refused(declare(one)).problem
+    one.scripted["GET /v1/health"] = [(502, PAGE, HTML)] * 99
+    error = refused(declare(one, ready_timeout=0.3))
+    assert "cannot be reached: a gateway answers there, and no client behind it" in error.problem
+    assert "(status 502, 0.3 s long)" in error.problem
 
 
 def test_a_wrong_password_names_where_it_comes_from(fake: Fake, declare: Declare) -> None:
@@ -170,6 +173,27 @@ def test_a_client_out_of_the_box_gets_its_first_login(fake: Fake, declare: Decla
     declare((new, {"state": "unregistered"})).preflight()
     assert (new.factory, new.password) == (False, ADMIN_PASSWORD)
     assert new.logins == [f"admin:{ADMIN_PASSWORD}", "admin:secret"]
+
+
+@pytest.mark.parametrize("forwards", [True, False])
+def test_a_first_login_that_a_gateway_answers_is_looked_for_before_it_is_made_again(
+    fake: Fake, declare: Declare, forwards: bool
+) -> None:
+    new = fake(registered=False)
+    new.factory = True
+    proper, lost = new.reply, []
+
+    def reply(method: str, path: str, body: bytes, headers: Any) -> Any:
+        if b"new_password" not in body or lost:
+            return proper(method, path, body, headers)
+        lost.append(proper(method, path, body, headers) if forwards else None)
+        return 502, PAGE, HTML
+
+    new.reply = reply
+    testbed = declare((new, {"state": "unregistered"}))
+    assert testbed.preflight()
+    assert (new.factory, new.password) == (False, ADMIN_PASSWORD)
+    assert new.logins.count("admin:secret") == 1  # as far as the client saw
 
 
 def test_a_first_login_is_not_made_on_a_client_that_must_not_change(fake: Fake, declare: Declare) -> None:
@@ -209,7 +233,7 @@ def test_a_client_that_starts_is_waited_for(fake: Fake, declare: Declare) -> Non
 def test_a_client_that_never_gets_ready_is_told(fake: Fake, declare: Declare) -> None:
     one = fake()
     one.status = "connecting"
-    assert "is not ready: health says connecting" in refused(declare(one, ready_timeout=0.3)).problem
+    assert "cannot be reached yet: health says connecting" in refused(declare(one, ready_timeout=0.3)).problem
 
 
 def test_a_clock_that_is_far_off_is_a_warning(fake: Fake, declare: Declare, monkeypatch: Any) -> None:
@@ -240,3 +264,160 @@ def test_the_header_says_what_restores_will_do(fake: Fake, declare: Declare, sta
     assert "restores will be made on client 1 (at most 20)" in lines[1]
     assert "new security code" in lines[1]
     assert str(state_home) in lines[2]
+
+
+STATUS = {"health": {"gateway_status": "connected"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        ((200, b"OK", {"Content-Type": "text/plain"}), "health names no status"),
+        ((200, b"OK", HTML), "health names no status"),
+        ((200, b"", {}), "health names no status"),
+        ((200, {"status": "fine"}, {}), "health names no status"),
+        ((200, {}, {}), "health names no status"),
+        ((200, {"health": {"gateway_status": "working"}}, {}), "health names no status"),
+        ((404, b"not found", {}), "health answers 404"),
+        ((500, {"errors": [{"code": 1000, "title": "x"}]}, {}), "health answers 500"),
+        ((500, b"oops", {}), "health answers 500"),
+        ((200, {"health": {"gateway_status": "CONNECTED"}}, {}), "connected"),
+        ((200, {"health": {"gateway_status": "Connected"}}, {}), "connected"),
+    ],
+)
+def test_whatever_health_says_the_run_goes_on_and_its_header_tells(
+    fake: Fake, declare: Declare, reply: Any, told: str
+) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [reply] * 99
+    line = declare(one).preflight()[0]
+    assert f", {told}, a single instance" in line
+
+
+@pytest.mark.parametrize("reply", [(200, b"OK", {}), (404, b"", {}), (200, b"", {})])
+def test_where_health_tells_no_state_the_client_is_what_it_is_declared(
+    fake: Fake, declare: Declare, reply: Any
+) -> None:
+    one = fake(registered=False)
+    one.scripted["GET /v1/health"] = [reply] * 99
+    testbed = declare((one, {"state": "unregistered"}))
+    testbed.preflight()
+    assert testbed.clients_info()[0]["state"] == "unregistered"
+
+
+def test_a_status_in_another_letter_case_tells_the_state(fake: Fake, declare: Declare) -> None:
+    one = fake(registered=False)
+    one.status = "Unregistered"
+    testbed = declare(one)
+    testbed.preflight()
+    assert testbed.clients_info()[0]["state"] == "unregistered"
+
+
+def nobody_listens(one: FakeClient) -> None:
+    one.close()
+
+
+def drops_every_connection(one: FakeClient) -> None:
+    one.down = True
+
+
+def is_behind_a_gateway_alone(one: FakeClient) -> None:
+    one.scripted["GET /v1/health"] = [(504, PAGE, HTML)] * 99
+
+
+def starts_for_ever(one: FakeClient) -> None:
+    one.status = "connecting"
+
+
+def has_another_password(one: FakeClient) -> None:
+    one.password = "Another-Password-2"
+
+
+def answers_logins_with_an_error(one: FakeClient) -> None:
+    one.scripted["POST /v1/users/login"] = [(500, {}, {})] * 99
+
+
+def is_never_ready_for_logins(one: FakeClient) -> None:
+    one.scripted["POST /v1/users/login"] = busy(503, 99)
+
+
+def limits_logins(one: FakeClient) -> None:
+    one.scripted["POST /v1/users/login"] = busy(429, 99)
+
+
+def forgets_its_tokens(one: FakeClient) -> None:
+    one.scripted["GET /v1/settings/application"] = [(401, {}, {})] * 99
+
+
+def is_a_web_page(one: FakeClient) -> None:
+    one.scripted["GET /v1/health"] = [(200, PAGE, HTML)] * 99
+
+
+def redirects(one: FakeClient) -> None:
+    one.scripted["GET /v1/health"] = [(301, b"", {"Location": "/elsewhere"})] * 99
+
+
+def has_no_logins(one: FakeClient) -> None:
+    one.scripted["POST /v1/users/login"] = [(404, {}, {})] * 99
+
+
+def gives_no_token(one: FakeClient) -> None:
+    one.scripted["POST /v1/users/login"] = [(200, {}, {})] * 99
+
+
+UNREACHED, NO_LOGIN = "cannot be reached", "cannot be logged in to"
+NO_CLIENT = "answers, but not as a WhatsApp Business API client"
+
+
+@pytest.mark.parametrize(
+    ("is_so", "reason"),
+    [
+        (nobody_listens, UNREACHED),
+        (drops_every_connection, UNREACHED),
+        (is_behind_a_gateway_alone, UNREACHED),
+        (starts_for_ever, UNREACHED),
+        (has_another_password, NO_LOGIN),
+        (answers_logins_with_an_error, NO_LOGIN),
+        (is_never_ready_for_logins, NO_LOGIN),
+        (limits_logins, NO_LOGIN),
+        (forgets_its_tokens, NO_LOGIN),
+        (is_a_web_page, NO_CLIENT),
+        (redirects, NO_CLIENT),
+        (has_no_logins, NO_CLIENT),
+        (gives_no_token, NO_CLIENT),
+    ],
+)
+def test_what_ends_a_preflight_is_one_of_three_reasons_and_its_sentence_names_which(
+    fake: Fake, declare: Declare, is_so: Callable[[FakeClient], None], reason: str
+) -> None:
+    one = fake()
+    testbed = declare(one, ready_timeout=0.3)
+    is_so(one)
+    problem = refused(testbed).problem
+    assert [name for name in (UNREACHED, NO_LOGIN, NO_CLIENT) if name in problem] == [reason]
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["GET /v1/health", "POST /v1/users/login", "GET /v1/settings/application", "GET /v1/support"],
+)
+@pytest.mark.parametrize("status", [502, 504])
+def test_one_answer_of_a_gateway_ends_no_preflight(
+    fake: Fake, declare: Declare, call: str, status: int
+) -> None:
+    one = fake()
+    one.scripted[call] = [(status, PAGE, HTML)]
+    assert "version 2.57.2, connected" in declare(one).preflight()[0]
+
+
+def test_a_gateway_before_a_client_that_starts_is_waited_for(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(502, PAGE, HTML)] * 5
+    one.scripted["POST /v1/users/login"] = [(502, PAGE, HTML)] * 2
+    assert "connected" in declare(one).preflight()[0]
+
+
+def test_a_gateways_answer_to_health_is_not_taken_for_the_clients_habit(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(401, {}, {}), (502, PAGE, HTML), (200, STATUS, {})]
+    assert ", connected, " in declare(one).preflight()[0]

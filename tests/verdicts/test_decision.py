@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from pytest_wa_settings.verdicts import Catalog, Clause
-from pytest_wa_settings.verdicts.decision import Ending, Outcome, clause_outcomes, run_verdict, sums
-from pytest_wa_settings.verdicts.entries import Entry, FindingEntry, PlannedTest
+from pytest_wa_settings.verdicts.decision import (
+    UNPROVEN,
+    Ending,
+    Outcome,
+    clause_outcomes,
+    run_verdict,
+    rungs_of,
+    sums,
+)
+from pytest_wa_settings.verdicts.entries import Entry, EvidenceEntry, FindingEntry, PlannedTest
 from pytest_wa_settings.verdicts.ledger import Ledger, mismatches
 
 
@@ -43,13 +51,22 @@ def found(name: str) -> FindingEntry:
     )
 
 
+def proof(name: str, test: str = "t") -> EvidenceEntry:
+    return EvidenceEntry(clause=name, test=test, judgement="refused", exchanges=1, fields=[], control=None)
+
+
 def entry(test: str, *clauses: str, outcome: Any = "pass", **more: Any) -> Entry:
+    """The entry of a test; one that passes has evidence of all that it names, unless told otherwise."""
+    named = (*clauses, *more.get("widens", ()))
     made = Entry(
         test=test,
         clauses=list(clauses),
         widens=[],
         outcome=outcome,
         reason=None if outcome == "pass" else f"{outcome} of {test}",
+        kind="not offered" if outcome == "not tested" else None,
+        evidence=[proof(name, test) for name in named] if outcome == "pass" else [],
+        unproven=[] if outcome == "pass" else list(clauses),
         findings=[],
         remarks=[],
         examples=0,
@@ -120,6 +137,75 @@ def test_a_widening_test_alone_does_not_pass_a_clause() -> None:
     assert judge([entry("wide", widens=["SEA-1"])], plan)["SEA-1"].verdict == "not tested"
 
 
+def without_evidence(test: str, *clauses: str, **more: Any) -> Entry:
+    return entry(test, *clauses, evidence=[], unproven=list(clauses), **more)
+
+
+def test_a_pass_without_evidence_is_not_tested() -> None:
+    outcome = judge([without_evidence("a", "SEA-1")])["SEA-1"]
+    assert (outcome.verdict, outcome.reason, outcome.kind) == ("not tested", UNPROVEN, "no evidence")
+
+
+def test_evidence_of_one_clause_proves_no_other_one_of_its_test() -> None:
+    both = entry("a", "SEA-1", "SEA-2", evidence=[proof("SEA-1")], unproven=["SEA-2"])
+    outcomes = judge([both])
+    assert [outcomes[name].verdict for name in ("SEA-1", "SEA-2")] == ["pass", "not tested"]
+
+
+def test_evidence_of_another_test_does_not_prove_a_pass_without_it() -> None:
+    outcome = judge([entry("a", "SEA-1"), without_evidence("b", "SEA-1")])["SEA-1"]
+    assert (outcome.verdict, outcome.kind) == ("not tested", "no evidence")
+
+
+def test_a_pass_without_evidence_keeps_a_run_from_being_conformant() -> None:
+    assert verdict([*passing("SEA-1"), without_evidence("a", "SEA-1")]) == ("inconclusive", 1)
+
+
+def test_a_widening_test_without_evidence_says_nothing_of_its_clause() -> None:
+    wide = without_evidence("wide", widens=["SEA-1"])
+    assert rungs_of("SEA-1", wide) == []
+    assert judge([*passing(), wide])["SEA-1"].verdict == "pass"
+
+
+def test_a_widening_test_without_evidence_alone_leaves_its_clause_not_tested() -> None:
+    outcome = judge([without_evidence("wide", widens=["SEA-1"])])["SEA-1"]
+    assert (outcome.verdict, outcome.reason) == ("not tested", "no test of it ran")
+
+
+def test_an_outcome_holds_the_evidence_of_its_own_clause_from_every_test() -> None:
+    both = entry("a", "SEA-1", "SEA-2")
+    assert judge([both, entry("b", "SEA-1")])["SEA-1"].evidence == (proof("SEA-1", "a"), proof("SEA-1", "b"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "plan", "profile", "kind"),
+    [
+        ([entry("a", "SEA-1", outcome="not tested", kind="not declared")], None, "full", "not declared"),
+        ([entry("a", "SEA-1", outcome="not tested", kind="surroundings")], None, "full", "surroundings"),
+        ([], [planned("a", "SEA-1", left_out="deselected")], "full", "deselected"),
+        ([], [], "full", "deselected"),
+        ([], [], "restore", "not in profile"),
+        (
+            [entry("a", "SEA-1", "SEA-2", outcome="fail", findings=[found("SEA-2")])],
+            None,
+            "full",
+            "blocked by",
+        ),
+        ([entry("a", "SEA-1")], None, "full", None),
+        ([entry("a", "SEA-1", outcome="error")], None, "full", None),
+    ],
+)
+def test_an_outcome_tells_the_kind_of_its_not_tested(
+    entries: list[Entry], plan: list[PlannedTest] | None, profile: str, kind: str | None
+) -> None:
+    assert judge(entries, plan, profile=profile)["SEA-1"].kind == kind
+
+
+def test_the_kind_is_that_of_the_highest_verdict() -> None:
+    untested = entry("a", "SEA-1", outcome="not tested", kind="not declared")
+    assert judge([untested, entry("b", "SEA-1", outcome="error")])["SEA-1"].kind is None
+
+
 def test_a_deselected_test_leaves_its_clause_not_tested() -> None:
     plan = [planned("a", "SEA-1"), planned("b", "SEA-1", left_out="deselected")]
     outcome = judge([entry("a", "SEA-1")], plan)["SEA-1"]
@@ -134,6 +220,7 @@ def test_a_planned_test_that_never_ran_is_an_error() -> None:
 def test_what_an_early_end_left_over_is_not_tested(kind: Any) -> None:
     outcome = judge([], [planned("a", "SEA-1")], ending=Ending(kind, "the run was interrupted"))["SEA-1"]
     assert (outcome.verdict, outcome.reason) == ("not tested", "the run was interrupted")
+    assert outcome.kind == "stopped"
 
 
 def test_a_test_whose_process_died_is_an_error() -> None:

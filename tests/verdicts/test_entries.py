@@ -11,8 +11,15 @@ from typing import Any
 import pytest
 
 from pytest_wa_settings.testbed import TestbedError, Unavailable
-from pytest_wa_settings.verdicts import Case, Finding, FindingError, NotApplicable, NotTested
-from pytest_wa_settings.verdicts.entries import Means, PlannedTest, entry_of, plain
+from pytest_wa_settings.verdicts import (
+    Case,
+    Evidence,
+    Finding,
+    FindingError,
+    NotApplicable,
+    NotTested,
+)
+from pytest_wa_settings.verdicts.entries import OWN_ASSERTIONS, Means, PlannedTest, entry_of, plain
 from pytest_wa_settings.wire import Exchange
 
 PLANNED = PlannedTest(test="test_a.py::test_b", clauses=["SEA-1", "SEA-2"], widens=["SKY-1"], left_out=None)
@@ -156,3 +163,79 @@ def test_a_long_body_travels_with_the_entry_to_the_process_that_writes_the_repor
     assert f"{tmp_path}" in str(found["curl"])
     assert f"/bodies/{name}" in str(found["curl"])
     assert "bodies" not in entry_of(PLANNED, case(), error)["findings"][0]
+
+
+def judged(*evidence: Evidence) -> Case:
+    ran = case()
+    ran.judge(*evidence)
+    return ran
+
+
+def test_what_was_entered_is_kept_with_the_test_that_entered_it() -> None:
+    ran = judged(Evidence("SEA-1", "unchanged", 3, ("about:text",), "a wave was taken"))
+    assert entry_of(PLANNED, ran, None)["evidence"] == [
+        {
+            "clause": "SEA-1",
+            "test": "test_a.py::test_b",
+            "judgement": "unchanged",
+            "exchanges": 3,
+            "fields": ["about:text"],
+            "control": "a wave was taken",
+        }
+    ]
+
+
+def test_a_clause_that_was_planned_and_not_judged_is_unproven() -> None:
+    assert entry_of(PLANNED, judged(Evidence("SEA-1", "refused")), None)["unproven"] == ["SEA-2"]
+
+
+def test_a_clause_that_is_only_widened_is_never_unproven() -> None:
+    assert "SKY-1" not in entry_of(PLANNED, case(), None)["unproven"]
+
+
+def test_of_a_client_with_a_thousand_fields_a_hundred_are_named() -> None:
+    ran = judged(Evidence("SEA-1", "unchanged", fields=tuple(f"field {one}" for one in range(1000))))
+    assert len(entry_of(PLANNED, ran, None)["evidence"][0]["fields"]) == 100
+
+
+def test_secrets_are_scrubbed_from_evidence() -> None:
+    ran = judged(Evidence("SEA-1", "hunter2!", fields=("hunter2!",), control="hunter2!"))
+    entry = entry_of(PLANNED, ran, None, means=Means(lambda text: text.replace("hunter2!", "<secret>")))
+    assert "hunter2!" not in json.dumps(entry)
+
+
+def test_a_users_own_test_rests_on_its_assertions() -> None:
+    entry = entry_of(PLANNED, None, None, own=True)
+    told = [(one["clause"], one["judgement"]) for one in entry["evidence"]]
+    assert told == [(name, OWN_ASSERTIONS) for name in ("SEA-1", "SEA-2", "SKY-1")]
+    assert entry["unproven"] == []
+
+
+@pytest.mark.parametrize("error", [NotTested("no phone"), ValueError("x"), FindingError(finding())])
+def test_a_users_own_test_that_did_not_pass_asserted_nothing(error: Exception) -> None:
+    assert entry_of(PLANNED, case(), error, own=True)["evidence"] == []
+
+
+def test_a_users_own_test_may_enter_evidence_of_its_own() -> None:
+    entry = entry_of(PLANNED, judged(Evidence("SEA-1", "refused")), None, own=True)
+    assert [one["judgement"] for one in entry["evidence"] if one["clause"] == "SEA-1"] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (NotTested("add a consumer"), "not offered"),
+        (NotTested("it was refused: see SEA-2"), "blocked by"),
+        (NotTested("see the manual"), "not offered"),
+        (NotTested("no field: see SEA-2", "no evidence"), "no evidence"),
+        (NotTested("a gateway answered", "surroundings"), "surroundings"),
+        (Unavailable("no such client", "add one"), "not offered"),
+        (pytest.skip.Exception("no"), "not offered"),
+        (NotApplicable("before v2.31.4"), None),
+        (FindingError(finding()), None),
+        (ValueError("x"), None),
+        (None, None),
+    ],
+)
+def test_only_what_is_not_tested_has_a_kind(error: BaseException | None, kind: str | None) -> None:
+    assert entry_of(PLANNED, case(), error)["kind"] == kind

@@ -13,7 +13,7 @@ import pytest
 from pytest_wa_settings import schemas
 from pytest_wa_settings.verdicts import load_catalog
 from pytest_wa_settings.verdicts.decision import Ending, run_verdict
-from pytest_wa_settings.verdicts.entries import Entry, FindingEntry
+from pytest_wa_settings.verdicts.entries import Entry, EvidenceEntry, FindingEntry
 from pytest_wa_settings.verdicts.ledger import Ledger
 from pytest_wa_settings.verdicts.report import RunFacts, build_report, discard_report, write_report
 from pytest_wa_settings.verdicts.wording import finding_text
@@ -40,6 +40,14 @@ FINDING = FindingEntry(
         }
     ],
 )
+EVIDENCE = EvidenceEntry(
+    clause="RESTORE-8",
+    test="test_restore.py::test_good_one",
+    judgement="the restored state",
+    exchanges=6,
+    fields=["about:text"],
+    control="the field differed before",
+)
 CLIENT = {
     "name": "mock",
     "testbed": "mock",
@@ -59,9 +67,28 @@ def ledger() -> Ledger:
             widens=[],
             outcome="fail",
             reason="see RESTORE-5",
+            kind=None,
+            evidence=[],
+            unproven=["RESTORE-5"],
             findings=[FINDING],
             remarks=["slow"],
             examples=12,
+            seconds=0.5,
+        )
+    )
+    made.add(
+        Entry(
+            test="test_restore.py::test_good_one",
+            clauses=["RESTORE-8", "RESTORE-11"],
+            widens=[],
+            outcome="pass",
+            reason=None,
+            kind=None,
+            evidence=[EVIDENCE],
+            unproven=["RESTORE-11"],
+            findings=[],
+            remarks=[],
+            examples=0,
             seconds=0.5,
         )
     )
@@ -94,6 +121,44 @@ def test_a_failing_clause_carries_its_finding_with_the_evidence() -> None:
     clause = next(one for one in report()["clauses"] if one["id"] == "RESTORE-5")
     assert (clause["verdict"], clause["examples"], clause["remarks"]) == ("fail", 12, ["slow"])
     assert clause["findings"][0]["evidence"][0]["number"] == 17
+
+
+def clauses(made: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["id"]: one for one in made["clauses"]}
+
+
+def test_a_pass_carries_its_evidence() -> None:
+    told = clauses(report())["RESTORE-8"]
+    assert told["verdict"] == "pass"
+    assert told["evidence"] == [{name: value for name, value in EVIDENCE.items() if name != "clause"}]
+
+
+def test_every_pass_of_a_report_has_evidence_and_everything_else_has_none() -> None:
+    for one in report()["clauses"]:
+        assert bool(one["evidence"]) is (one["verdict"] == "pass"), one["id"]
+
+
+def test_a_clause_that_passed_without_evidence_says_so_in_the_report() -> None:
+    told = clauses(report())["RESTORE-11"]
+    assert (told["verdict"], told["kind"], told["evidence"]) == ("not tested", "no evidence", [])
+
+
+@pytest.mark.parametrize("evidence", [[], None])
+def test_a_pass_without_evidence_is_no_valid_report(evidence: list[Any] | None) -> None:
+    made = report()
+    told = clauses(made)["RESTORE-8"]
+    told.pop("evidence")
+    if evidence is not None:
+        told["evidence"] = evidence
+    assert schemas.problems("report", made) != []
+
+
+def test_a_report_of_the_first_format_is_still_valid() -> None:
+    made = report()
+    made["schema"] = "urn:pytest-wa-settings:report:1"
+    for one in made["clauses"]:
+        del one["evidence"], one["kind"]
+    assert schemas.problems("report", made) == []
 
 
 def test_writing_leaves_nothing_but_the_report(tmp_path: Path) -> None:
