@@ -196,7 +196,7 @@ class Client(Restoring):
 
         def can_log_in() -> bool | None:
             answer = self.login(name, password)
-            return answer.answered and (answer.ok or PASSWORD_MUST_CHANGE in answer.codes)
+            return (answer.ok or PASSWORD_MUST_CHANGE in answer.codes) if answer.answered else None
 
         def create() -> Answer:  # by the driver, which remembers the name
             return self.retry.call(
