@@ -344,6 +344,8 @@ class Client(Restoring):
                 raise
         elif not self.serves(expect_registered or None):
             raise self.given_up.again()
+        if expect_registered and self.pending == "unknown" and states.registered_by(self.probe()):
+            self.pending = "accepted"  # no answer came, and it was carried out
         self.settled()
 
     def stop_grace(self) -> float:
