@@ -199,8 +199,9 @@ def pytest_runtest_logstart(nodeid: str) -> None:
     _GATEWAY.test = f"{file.removesuffix('.py')}::{name}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish() -> None:
-    """What leaves from here on puts clients back."""
-    if _GATEWAY.test != OPENING:
-        _GATEWAY.test = CLOSING
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Iterator[None]:
+    """What leaves after the tests puts clients back."""
+    result = yield
+    _GATEWAY.test = CLOSING
+    return result

@@ -8,9 +8,9 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "detection"))
@@ -34,10 +34,12 @@ class Run:
     """What a run said, clause by clause and test by test; every exchange of it, and who judged what together.
 
     Attributes:
+        selected: the tests that were asked for; empty for all.
         tests: what each said of its clauses, and how it ended.
         episodes: the names of what was made once and judged by several tests, by test.
     """
 
+    selected: tuple[str, ...]
     verdict: str
     said: str
     exchanges: Sequence[Seen]
@@ -58,7 +60,7 @@ class Run:
         return [one for one in self.tests if one == test or own & self.episodes.get(one, frozenset())]
 
 
-def run(subject: Subject, *bad: Bad, tests: Iterable[str] = ()) -> Run:
+def run(subject: Subject, *bad: Bad, tests: Sequence[str] = ()) -> Run:
     """Runs the suite against a subject, or some tests of it (`module::name`), from an empty folder."""
     with tempfile.TemporaryDirectory(prefix="wa-positions-") as name:
         folder = Path(name)
@@ -73,10 +75,10 @@ def run(subject: Subject, *bad: Bad, tests: Iterable[str] = ()) -> Run:
             WHICH: json.dumps([asdict(one) for one in bad]),
         }
         detecting.in_a_fork(name, arguments, environment)
-        return _read(folder)
+        return _read(folder, tuple(tests))
 
 
-def _read(folder: Path) -> Run:
+def _read(folder: Path, selected: tuple[str, ...]) -> Run:
     said = (folder / "said").read_text("utf-8", "replace")
     exchanges: list[Seen] = []
     episodes: dict[str, set[str]] = {}
@@ -88,10 +90,11 @@ def _read(folder: Path) -> Run:
         else:
             exchanges.append(Seen(**noted))
     if not (folder / "report" / "report.json").exists():
-        return Run(detecting.NO_REPORT, said, exchanges, episodes)
+        return Run(selected, detecting.NO_REPORT, said, exchanges, episodes)
     report = json.loads((folder / "report" / "report.json").read_text("utf-8"))
     cases = ElementTree.parse(folder / "junit.xml").getroot().iter("testcase")
     return Run(
+        selected,
         report["verdict"],
         said,
         exchanges,
@@ -140,6 +143,22 @@ def drawn(plain: Run, count: int, seed: object) -> list[Bad]:
         Bad(ways[at % 2], rng.choice(STATUSES), number, test, kind)
         for at, (test, kind, number) in enumerate(chosen)
     ]
+
+
+def alone(subject: Subject, plain: Run, bad: Bad, runs: dict[str, Run]) -> tuple[Run, Bad]:
+    """The run without a bad answer of the tests that a position can show in, and the position in it.
+
+    Alone a test may send fewer calls of a kind, as what was changed before it shows in what it finds. `runs`
+    holds those that were made. Where it sends none of this kind, the run of all tests stands for it.
+    """
+    assert bad.test is not None
+    if bad.test not in plain.tests:
+        return plain, bad
+    if bad.test not in runs:
+        runs[bad.test] = run(subject, tests=plain.together(bad.test))
+    found = runs[bad.test]
+    count = sum((one.test, one.kind) == (bad.test, bad.kind) for one in found.exchanges)
+    return (found, replace(bad, number=(bad.number - 1) % count + 1)) if count else (plain, bad)
 
 
 def complaints(plain: Run, bad: Run) -> list[str]:

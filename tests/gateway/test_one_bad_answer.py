@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from one_bad_answer import STATUSES, Bad
-from positions import Run, Subject, complaints, drawn, run
+from positions import Run, Subject, alone, complaints, drawn, run
 
 import pytest_wa_settings
 
@@ -34,14 +34,18 @@ def functions(*modules: str) -> list[str]:
     return [f"::{name}" for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)]
 
 
-def tried(subject: Subject, plain: Run, positions: list[Bad]) -> dict[str, list[str]]:
-    """What went wrong at which position, each in a run of its own of the tests that it can show in."""
+def tried(subject: Subject, plain: Run, positions: list[Bad], *, whole: bool) -> dict[str, list[str]]:
+    """What went wrong at which position, each in a run of its own.
+
+    Of the tests in `plain` all are run, or those alone that the position can show in.
+    """
     wrong: dict[str, list[str]] = {}
+    runs: dict[str, Run] = {}
     for bad in positions:
-        tests = plain.together(bad.test) if bad.test in plain.tests else ()
-        found = complaints(plain, run(subject, bad, tests=tests or plain.tests))
+        compared, at = (plain, bad) if whole else alone(subject, plain, bad, runs)
+        found = complaints(compared, run(subject, at, tests=compared.selected))
         if found:
-            wrong[str(bad)] = found
+            wrong[str(at)] = found
     return wrong
 
 
@@ -63,19 +67,36 @@ def test_one_bad_answer_changes_nothing_in_profile_backup(
             for number in range(1, len(plain_backup.exchanges) + 1)
             if number % SHARES == share
         ]
-    assert tried(lasting, plain_backup, positions) == {}
+    assert tried(lasting, plain_backup, positions, whole=True) == {}
 
 
 def test_one_bad_answer_changes_nothing_on_clients_that_the_suite_starts(managed: Subject) -> None:
-    some = random.Random(f"{SEED} managed").sample(functions(), 3)
-    some.append("::test_messages_are_not_in_the_backup")  # which sends calls of most kinds
-    plain = run(managed, tests=() if WANTED == "all" else some)
-    count = OF_ALL_MANAGED if WANTED == "all" else OF_MANAGED
-    assert tried(managed, plain, drawn(plain, count, f"{SEED} managed")) == {}
+    # one of them sends calls of most kinds
+    some = [random.Random(f"{SEED} managed").choice(functions()), "::test_messages_are_not_in_the_backup"]
+    judge_full(managed, some, OF_ALL_MANAGED if WANTED == "all" else OF_MANAGED)
 
 
 def test_one_bad_answer_changes_nothing_on_declared_clients(laboratory: Subject) -> None:
-    some = random.Random(f"{SEED} declared").sample(functions("test_restore", "test_new_machine"), 2)
-    plain = run(laboratory, tests=() if WANTED == "all" else some)
-    count = OF_ALL_DECLARED if WANTED == "all" else OF_DECLARED
-    assert tried(laboratory, plain, drawn(plain, count, f"{SEED} declared")) == {}
+    some = [random.Random(f"{SEED} declared").choice(functions("test_restore", "test_new_machine"))]
+    judge_full(laboratory, some, OF_ALL_DECLARED if WANTED == "all" else OF_DECLARED)
+
+
+def judge_full(subject: Subject, some: list[str], count: int) -> None:
+    """Tries so many positions of profile `full`, of some tests or of all."""
+    plain = run(subject, tests=() if WANTED == "all" else some)
+    positions = drawn(plain, count, SEED)
+    assert tried(subject, plain, positions, whole=WANTED != "all") == {}
+
+
+OWN_TEST = """
+def test_backups_of_a_users_own(wa_client, wa_backup):
+    assert wa_backup("aA1!of-a-users-own") != wa_backup("aA1!of-a-users-own")
+    assert wa_client.calls.application().ok
+"""
+
+
+def test_one_bad_answer_changes_nothing_for_a_users_own_tests(managed: Subject) -> None:
+    plain = run(managed, own=OWN_TEST)
+    assert plain.tests == {"test_own::test_backups_of_a_users_own": ""}
+    positions = drawn(plain, len(plain.exchanges) if WANTED == "all" else 1, SEED)
+    assert {str(bad): found for bad in positions if (found := complaints(plain, run(managed, bad, own=OWN_TEST)))} == {}

@@ -19,7 +19,7 @@ def seen(number: int, test: str, kind: str, **more: object) -> Seen:
 
 def a_run(*exchanges: Seen, **tests: str) -> Run:
     """A run of these tests."""
-    return Run("conformant", "", exchanges, {}, {"RESTORE-8": "pass"}, {"RESTORE-8": ""}, tests)
+    return Run((), "conformant", "", exchanges, {}, {"RESTORE-8": "pass"}, {"RESTORE-8": ""}, tests)
 
 
 PLAIN = a_run(
