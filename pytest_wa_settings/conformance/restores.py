@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pytest_wa_settings.api.health import registered_by
 from pytest_wa_settings.api.versions import version_numbers
-from pytest_wa_settings.conformance.arrange import Backup
+from pytest_wa_settings.conformance.arrange import Backup, a_password, take_backup
 from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, Need, NotBack, Testbed
@@ -61,6 +63,17 @@ class RestoreAttempt:
     refused: bool
 
 
+class OutcomeUnknown(NotTested):
+    """A gateway answered a restore in the client's place, and nothing tells whether it was carried out."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(
+            f"a gateway answered a restore in the client's place ({came(answer)}), and nothing that can be "
+            "read shows whether it was carried out",
+            "surroundings",
+        )
+
+
 def attempt_restore(client: Client, backup: Backup, *, before: Snapshot | None = None) -> RestoreAttempt:
     """Restores; again only where a gateway answered and the state shows that it was not carried out.
 
@@ -69,20 +82,22 @@ def attempt_restore(client: Client, backup: Backup, *, before: Snapshot | None =
     the state shows: that is for RESTORE-1 to judge.
 
     Raises:
-        NotTested: a gateway answered in the client's place, again and again.
+        NotTested: a gateway answered in the client's place, again and again; OutcomeUnknown where it is not
+            known what came of that.
     """
     for _ in range(_MOST_ATTEMPTS):
         answer = client.restore(backup.password, backup.data, fresh=True)
-        if answer.from_gateway:
-            if was_carried_out(client, backup, before) is False:
-                client.settled()
-                continue
-            return RestoreAttempt(answer, refused=False)
         refusal = answer.answered and not answer.ok
-        if refusal and (answer.status or 0) >= 500 and was_carried_out(client, backup, before):
+        error = refusal and (answer.status or 0) >= 500
+        made = was_carried_out(client, backup, before) if error or answer.from_gateway else None
+        if made:
             client.carried_out_after_all()
             return RestoreAttempt(answer, refused=False)
-        return RestoreAttempt(answer, refusal)
+        if not answer.from_gateway:
+            return RestoreAttempt(answer, refusal)
+        if made is None:
+            raise OutcomeUnknown(answer)
+        client.settled()
     raise NotTested(
         f"a gateway answered a restore in the client's place ({came(answer)}), {_MOST_ATTEMPTS} times",
         "surroundings",
@@ -94,7 +109,10 @@ def was_carried_out(client: Client, backup: Backup, before: Snapshot | None) -> 
 
     A client that stops or registers itself then does so for that.
     """
-    if client.wait_down(min(_LOOK_FOR_A_STOP, client.stop_grace())):
+    leaves = changed_leaves(backup.at.values, before.values) if before is not None else []
+    # where no field tells, the stop alone does
+    limit = min(_LOOK_FOR_A_STOP, client.stop_grace()) if leaves else _LOOK_FOR_A_STOP
+    if client.wait_down(limit):
         return True
     if not client.wait_serving():
         return None
@@ -102,13 +120,47 @@ def was_carried_out(client: Client, backup: Backup, before: Snapshot | None) -> 
         registered = registered_by(client.probe())
         if registered is not None:
             return registered
-    leaves = changed_leaves(backup.at.values, before.values) if before is not None else []
     if not leaves:
         return None
     now = shown(client, "application").values
     if agree(leaves, backup.at.values, now):
         return True
     return False if before is not None and agree(leaves, before.values, now) else None
+
+
+def until_answered(client: Client, call: Callable[[], Answer]) -> Answer:
+    """The answer to a restore that must be refused; again where a gateway answered, and nothing came of it.
+
+    One that was carried out makes an app stop, and registers a new machine: then it is not sent again.
+    """
+    was_new = client.state == "unregistered"
+    answer = call()
+    for _ in range(_MOST_ATTEMPTS - 1):
+        if not answer.from_gateway or client.wait_down(_LOOK_FOR_A_STOP) or not client.wait_serving():
+            break
+        if was_new and registered_by(client.probe()) is not False:
+            break
+        client.settled()
+        answer = call()
+    return answer
+
+
+def restore_its_own_state(client: Client, rng: random.Random, see: str) -> Answer:
+    """The answer to a restore of a backup with no change in between.
+
+    Where a gateway answers nothing but the stop tells whether it was carried out; without one another backup
+    is taken and restored, so that none is sent twice.
+
+    Raises:
+        NotTested: as `restore_accepted`.
+    """
+    for _ in range(_MOST_ATTEMPTS - 1):
+        backup = take_backup(client, a_password(rng))
+        try:
+            return restore_accepted(client, backup, see)
+        except OutcomeUnknown:
+            client.settled()
+    return restore_accepted(client, take_backup(client, a_password(rng)), see)
 
 
 def restore_accepted(client: Client, backup: Backup, see: str, *, before: Snapshot | None = None) -> Answer:

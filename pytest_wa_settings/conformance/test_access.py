@@ -9,6 +9,7 @@ import pytest
 from pytest_wa_settings.conformance.arrange import (
     a_password,
     backup_between_changes,
+    changed_since,
     rng_of,
     take_backup,
 )
@@ -160,9 +161,10 @@ def test_a_token_that_was_logged_out_is_refused_after_a_restore(wa_case: Case) -
         if wa_case.testbed.profile == "backup" or not can_spare_restores(client):
             raise NotTested("restores are saved for what cannot be judged without them")
         token = token_apart(client)
-        backup = take_backup(client, a_password(rng_of(wa_case)))  # the token is good in this state
+        rng = rng_of(wa_case)
+        backup, before = changed_since(client, rng, a_password(rng))  # the token is good in this state
         log_out(client, token)
-        restore_accepted(client, backup, "RESTORE-8")
+        restore_accepted(client, backup, "RESTORE-8", before=before)
         come_back(client)
         _still_refused(wa_case, client, backup.password, token, "a restore")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -18,6 +19,7 @@ from pytest_wa_settings.conformance.judgements import (
     refused,
 )
 from pytest_wa_settings.conformance.once import once
+from pytest_wa_settings.conformance.restores import until_answered
 from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import NO_TOKEN, Answer
@@ -165,11 +167,13 @@ def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
         headers = {"Content-Type": "application/json"}
         for path, members in good.items():
             for name, content in not_objects(members):
-                answer = client.ask(
+                ask = partial(
+                    client.ask,
                     "POST",
                     f"/v1/settings/{path}",
                     content=content,
                     secrets=tuple(members.values()),
                     headers=headers,
                 )
+                answer = until_answered(client, ask)
                 wa_case.judge(refused("ERROR-4", f"{path} with {name} as body", answer))

@@ -41,7 +41,12 @@ from pytest_wa_settings.conformance.judgements import (
     taken_up_late,
 )
 from pytest_wa_settings.conformance.refusals import read_unchanged
-from pytest_wa_settings.conformance.restores import attempt_restore, come_back, refused_by_both
+from pytest_wa_settings.conformance.restores import (
+    attempt_restore,
+    come_back,
+    refused_by_both,
+    until_answered,
+)
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, Judgement, NotTested
@@ -128,7 +133,7 @@ class Life:
             "damaged data": ("RESTORE-6", backup.password, damaged(backup.data)),
             "data cut short": ("RESTORE-6", backup.password, backup.data[: len(backup.data) // 2]),
         }[kind]
-        answer = self.client.restore(password, data)
+        answer = until_answered(self.client, lambda: self.client.restore(password, data))
         judgement = refused(clause, f"restore with {kind}", answer)
         if isinstance(judgement, Finding):
             come_back(self.client)

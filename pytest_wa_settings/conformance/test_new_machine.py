@@ -23,6 +23,7 @@ from pytest_wa_settings.conformance.restores import (
     machine_for,
     need_not_take,
     restore_accepted,
+    restore_its_own_state,
 )
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Need
@@ -127,7 +128,7 @@ def test_a_backup_of_a_machine_that_was_restored_restores(wa_case: Case) -> None
         backup = take_backup(second, a_password(rng), at=at)
         if need_not_take(first, backup):
             raise NotTested("the way back is to an older version, which need not take a newer one's backup")
-        attempt = attempt_restore(first, backup)
+        attempt = attempt_restore(first, backup, before=before)
         answer = attempt.answer
         sent = "a backup of a machine that was restored itself, restored on the machine before it"
         if attempt.refused:
@@ -155,7 +156,7 @@ def test_a_new_machine_restores_while_the_machine_of_the_backup_is_down(wa_case:
         if wa_case.testbed.managed:
             old.kill()
         elif old.restart_policy == "no" and old.can_restart and can_spare_restores(old):
-            restore_accepted(old, backup, "RESTORE-8")  # it stops, and nothing brings it back
+            restore_its_own_state(old, rng_of(wa_case), "RESTORE-8")  # it stops, and nothing brings it back
         else:
             raise NotTested("the machine of the backup cannot be kept down")
         if not old.wait_down(wa_case.testbed.ready_timeout):

@@ -29,6 +29,7 @@ from pytest_wa_settings.conformance.passwords import (
     one_password,
 )
 from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals
+from pytest_wa_settings.conformance.restores import until_answered
 from pytest_wa_settings.conformance.snapshots import read
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, NotTested
@@ -74,7 +75,7 @@ def test_a_near_miss_of_the_password_is_refused(wa_case: Case) -> None:
         last = list(backups.values())[-1]
         refusals.finish(last)
         sent = "restore of a backup that was restored before, with a wrong password"
-        answer = client.restore(last.password[::-1], last.data)
+        answer = until_answered(client, lambda: client.restore(last.password[::-1], last.data))
         if answer.ok:
             client.come_back()
         wa_case.judge(refused("RESTORE-5", sent, answer))

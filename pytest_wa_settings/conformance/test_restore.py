@@ -46,6 +46,7 @@ from pytest_wa_settings.conformance.restores import (
     read_settled,
     restore_accepted,
     restore_and_read,
+    restore_its_own_state,
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, GivenUp, Need, Unavailable
@@ -345,8 +346,7 @@ def test_an_existing_app_stops_after_a_restore_of_the_state_that_it_has(wa_case:
             raise NotTested("whether the app stops shows only where nothing but the suite starts it again")
         if not can_spare_restores(client):
             raise NotTested("the restores that are left are for other clauses: raise --wa-max-restores")
-        backup = take_backup(client, a_password(rng_of(wa_case)))
-        answer = restore_accepted(client, backup, "RESTORE-8")
+        answer = restore_its_own_state(client, rng_of(wa_case), "RESTORE-8")
         if not client.wait_down(wa_case.testbed.ready_timeout):
             observed = f"it was still serving {wa_case.testbed.ready_timeout:.0f} s after the restore"
             sent = "backup, restore of it with no change in between"

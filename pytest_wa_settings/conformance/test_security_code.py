@@ -12,6 +12,8 @@ from pytest_wa_settings.conformance.arrange import (
     Backup,
     a_password,
     another_setup,
+    change_values,
+    changed_since,
     on_multiconnect,
     rng_of,
     take_backup,
@@ -25,7 +27,12 @@ from pytest_wa_settings.conformance.episodes import (
 from pytest_wa_settings.conformance.judgements import came
 from pytest_wa_settings.conformance.migration import NewMachine, new_machine
 from pytest_wa_settings.conformance.phones import Phones, Seen, gives_new_code, new_codes
-from pytest_wa_settings.conformance.restores import can_spare_restores, come_back, restore_accepted
+from pytest_wa_settings.conformance.restores import (
+    can_spare_restores,
+    come_back,
+    restore_accepted,
+    until_answered,
+)
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Evidence, Finding, Judgement, NotApplicable, NotTested
 from pytest_wa_settings.wire import Answer
@@ -108,12 +115,14 @@ def test_each_restore_of_one_backup_gives_a_new_code_and_a_notice(wa_case: Case,
             raise NotTested("the client's version is unknown, or from before the rule")
         if not can_spare_restores(client):
             raise NotTested("restores are saved for what cannot be judged without them")
-        backup = take_backup(client, a_password(rng_of(wa_case)))
+        rng = rng_of(wa_case)
+        backup = take_backup(client, a_password(rng))
         earlier: list[dict[str, Seen]] = []
         for times in ("once", "twice"):
+            before = change_values(client, rng, "application") if client.may_change else backup.at
             phones.look_before()
             earlier.append(phones.before)
-            answer = restore_accepted(client, backup, "RESTORE-8")
+            answer = restore_accepted(client, backup, "RESTORE-8", before=before)
             come_back(client)
             phones.look_after(restores=1, too_many=False)
             sent = f"one backup restored {times} (version {client.version})"
@@ -187,7 +196,7 @@ def _judge_kept(case: Case, client: Client) -> None:
     phones.after = phones.look()
     case.judge(_same_codes(phones, sent, answer))
     for name, call in _refused_calls(case, client, backup):
-        answer = call()
+        answer = until_answered(client, call)
         if answer.ok:
             come_back(client)
             raise NotTested(f"{name} was accepted, which another clause judges")
@@ -295,8 +304,8 @@ def _judge_kept_by_a_restore(case: Case, source: Client, target: Client, see: st
     if phones is None:
         raise NotTested(_ADD_CONSUMER)
     phones.look_before()
-    backup = take_backup(source, a_password(rng_of(case)))
-    answer = restore_accepted(target, backup, see)
+    backup, before = changed_since(source, rng_of(case), a_password(rng_of(case)))
+    answer = restore_accepted(target, backup, see, before=before if source is target else None)
     come_back(target, see=see)
     if phones.business and target.number() not in (None, phones.business):
         raise NotTested("another phone number came back: see RESTORE-3")

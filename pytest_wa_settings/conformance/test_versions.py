@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -32,7 +33,12 @@ from pytest_wa_settings.conformance.judgements import (
 )
 from pytest_wa_settings.conformance.migration import new_machine
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, new_codes
-from pytest_wa_settings.conformance.restores import attempt_restore, come_back, restore_accepted
+from pytest_wa_settings.conformance.restores import (
+    attempt_restore,
+    come_back,
+    restore_accepted,
+    until_answered,
+)
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
 from pytest_wa_settings.verdicts import Case, Evidence, Finding, NotTested
@@ -115,10 +121,10 @@ def _judge_move(case: Case, older: str, newer: str) -> None:
 
 def _judge_refusals(case: Case, new: Client, backup: Backup, sent: str) -> None:
     """An older version's format may be read by other code, which refuses what is refused in its own."""
-    wrong = new.restore(backup.password[::-1], backup.data)
+    wrong = until_answered(new, lambda: new.restore(backup.password[::-1], backup.data))
     case.judge(refused("RESTORE-5", f"{sent}, with a wrong password", wrong))
     for damage in list(damages(backup.data))[::_SOME_DAMAGES]:
-        answer = new.restore(backup.password, damage.data)
+        answer = until_answered(new, partial(new.restore, backup.password, damage.data))
         case.judge(refused("RESTORE-6", f"{sent}, damaged: {damage.how}", answer))
 
 

@@ -348,6 +348,8 @@ def give_certificate(client: Client, certificate: bytes) -> bool:
 
     def is_there() -> bool | None:
         answer = client.ask("GET", WEBHOOK_CA.path)
+        if answer.status == 404:
+            return False  # there is none yet
         return answer.content.strip() == certificate.strip() if answer.ok else None
 
     return client.change(

@@ -200,7 +200,7 @@ class Client(Restoring):
 
         def can_log_in() -> bool | None:
             answer = self.login(name, password)
-            return answer.answered and (answer.ok or PASSWORD_MUST_CHANGE in answer.codes)
+            return (answer.ok or PASSWORD_MUST_CHANGE in answer.codes) if answer.answered else None
 
         def create() -> Answer:  # by the driver, which remembers the name
             return self.retry.call(
@@ -350,6 +350,8 @@ class Client(Restoring):
                 raise
         elif not self.serves(expect_registered or None):
             raise self.given_up.again()
+        if expect_registered and self.pending == "unknown" and states.registered_by(self.probe()):
+            self.pending = "accepted"  # no answer came, and it was carried out
         self.settled()
 
     def stop_grace(self) -> float:

@@ -131,10 +131,11 @@ class Restoring(ABC):
             raise
 
     def carried_out_after_all(self) -> None:
-        """Notes that a restore was carried out, although its answer says otherwise."""
+        """Notes that a restore was carried out, although its answer says otherwise, or none came."""
+        if self.pending is None:
+            self.budget.spent += 1
         self.pending, self.pending_since = "accepted", time.monotonic()
         self.given_up = self._number = None
-        self.budget.spent += 1
         self.touched = True
 
     def noted(self, answer: Answer) -> Answer:
