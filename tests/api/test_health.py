@@ -86,7 +86,7 @@ def test_a_look_at_health_tells_up_from_down(given: Answer, new: bool, up: bool)
         (single(""), []),
         (multi("connected", "working", "Disconnected"), ["connected", "disconnected"]),
         (answer({"gateway_status": "connected"}), ["connected"]),
-        (answer({"health": "connected"}), []),
+        (answer({"health": "connected"}), ["connected"]),
         (answer({"health": {"gateway_status": 7}}), []),
         (answer({"health": {"host:a": "connected"}}), []),
         (answer("connected"), []),
