@@ -18,8 +18,6 @@ from pytest_wa_settings.conformance.fields import (
     Field,
     Leaf,
     another_value,
-    canary,
-    edge_values,
     longest_value,
     says_nothing,
 )
@@ -109,8 +107,10 @@ def changeable(snapshot: Snapshot, *resources: str) -> list[Field]:
     ]
 
 
-def plant(client: Client, wanted: Mapping[Leaf, object]) -> set[Leaf]:
+def plant(client: Client, wanted: Mapping[Leaf, object], *, exact: bool = False) -> set[Leaf]:
     """Changes fields; returns those that the client took. A refused whole is tried field by field.
+
+    Of a text that is refused the plain part is tried, too, unless it is to be `exact`.
 
     Raises:
         Unavailable: the client must not be changed.
@@ -127,15 +127,16 @@ def plant(client: Client, wanted: Mapping[Leaf, object]) -> set[Leaf]:
             continue
         if _change(client, resource, leaves):
             taken |= leaves.keys()
-        else:
-            taken |= {leaf for leaf, value in leaves.items() if _change_one(client, resource, leaf, value)}
+            continue
+        for leaf, value in leaves.items():
+            alone = len(leaves) > 1 and _change(client, resource, {leaf: value})
+            if alone or (not exact and _change_plain(client, resource, leaf, value)):
+                taken.add(leaf)
     return taken
 
 
-def _change_one(client: Client, resource: str, leaf: Leaf, value: object) -> bool:
-    """Whether the client took this field, if need be with the plain part of a text only."""
-    if _change(client, resource, {leaf: value}):
-        return True
+def _change_plain(client: Client, resource: str, leaf: Leaf, value: object) -> bool:
+    """Whether the client took the plain part of a text that it refused."""
     plain = value.encode("ascii", "ignore").decode() if isinstance(value, str) else value
     return plain != value and _change(client, resource, {leaf: plain})
 
@@ -184,11 +185,19 @@ def plant_other_values(
 
 
 def change_values(
-    client: Client, rng: random.Random, *resources: str, now: Snapshot | None = None
+    client: Client,
+    rng: random.Random,
+    *resources: str,
+    now: Snapshot | None = None,
+    other_than: Snapshot | None = None,
 ) -> Snapshot:
-    """As plant_other_values, where a whole reading is not needed; `now` shows these resources at least."""
+    """As plant_other_values, where a whole reading is not needed; `now` shows these resources at least.
+
+    The values are other ones than those of `other_than`, where it is given, than those of `now` where not.
+    """
     now = now or shown(client, *resources)
-    wanted = {one.leaf: another_value(one, now.values[one.leaf], rng) for one in changeable(now, *resources)}
+    avoided = {**now.values, **(other_than.values if other_than else {})}
+    wanted = {one.leaf: another_value(one, avoided[one.leaf], rng) for one in changeable(now, *resources)}
     taken = plant(client, wanted)
     # what is not set yet shows no member to change; what a client refuses once is not offered again
     offered = {
@@ -283,24 +292,6 @@ def plant_longest_values(client: Client, rng: random.Random) -> None:
     if client.may_change:
         profile = [one for one in FIELDS if one.resource != "application" and _may_be_set(client, one)]
         plant(client, {one.leaf: longest_value(one, rng) for one in profile})
-
-
-def plant_edge_values(client: Client, rng: random.Random, *, low: bool) -> Snapshot:
-    """Gives every setting the value at one end of its range, and texts blanks at their ends; a reading."""
-    before = read(client)
-    if not client.may_change:
-        return before
-    resources = ("application", "about", "business")
-    wanted = {one.leaf: _edge_value(one, rng, low=low) for one in changeable(before, *resources)}
-    taken = plant(client, wanted)
-    until_shown(client, {leaf: wanted[leaf] for leaf in taken}, before)
-    return read(client)
-
-
-def _edge_value(one: Field, rng: random.Random, *, low: bool) -> object:
-    if one.kind == "text" and not one.choices:
-        return f"  {canary(rng)}  \u00e9 {canary(rng)}  "
-    return another_value(one, None, rng) if one.kind in ("email", "urls") else edge_values(one, low=low)
 
 
 def picture(rng: random.Random, text: str = "") -> bytes:

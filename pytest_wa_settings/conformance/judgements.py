@@ -21,8 +21,9 @@ from pytest_wa_settings.wire import MISSING, Answer
 _MOST_DIFFERENCES = 6
 _PLAIN_NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
 
-_LONG_TEXT = 12
-"""Characters (clause BACKUP-4)."""
+_RUN = re.compile(r"[A-Za-z0-9]{12,}")
+"""Long enough that chance does not write it (clause BACKUP-4)."""
+_MANY = 5
 PASSWORD = "the password"
 """What the backup's own password is called among what must not be readable."""
 
@@ -396,14 +397,17 @@ def sealed(
 
 
 def planted_texts(at: Snapshot, earlier: Snapshot) -> dict[str, str]:
-    """Texts, long enough that chance never writes them, that the suite gave a client; by a name for each."""
+    """What chance never writes of the texts that the suite gave a client, by a name for each.
+
+    Letters and digits, which read alike in every encoding, and not the same few again and again.
+    """
     return {
-        f"the field {leaf}": value
+        f"the field {leaf}": max(runs, key=len)
         for leaf, value in at.values.items()
         if isinstance(value, str)
-        and len(value) >= _LONG_TEXT
         and leaf != PHOTO_DIGEST
         and earlier.values.get(leaf) != value
+        and (runs := [run for run in _RUN.findall(value) if len(set(run)) >= _MANY])
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
@@ -19,10 +20,12 @@ from pytest_wa_settings.conformance.arrange import (
     retired,
     take_backup,
 )
-from pytest_wa_settings.conformance.fields import Leaf
+from pytest_wa_settings.conformance.fields import BY_LEAF, Leaf
 from pytest_wa_settings.conformance.judgements import agree, changed_leaves
 from pytest_wa_settings.conformance.once import once
+from pytest_wa_settings.conformance.packing import State, left_out
 from pytest_wa_settings.conformance.phones import Phones, gives_new_code, views_differ
+from pytest_wa_settings.conformance.planting import packed_states, plant_state
 from pytest_wa_settings.conformance.restores import (
     OF_A_NEWER_VERSION,
     machine_for,
@@ -50,6 +53,8 @@ class NewMachine:
         restarted: the reading after a start by hand, where it had not begun to serve by itself.
         served: the reading before one more start, after a backup and all else that it was asked for.
         again: the reading after that start.
+        planted: the edges that the old machine took, and had at the backup.
+        left_out: how many edges one state left out, of how many.
         retired: settings that its version, which is another one, does not have.
         late: what it gave or did only after that start, and the old machine at once.
         never: what it did not give after that start either.
@@ -75,6 +80,8 @@ class NewMachine:
     served: Snapshot | None = None
     again: Snapshot | None = None
     stayed_up: bool | None = None
+    planted: State = field(default_factory=dict)
+    left_out: tuple[int, int] = (0, 0)
     retired: frozenset[Leaf] = frozenset()
     late: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
@@ -125,6 +132,9 @@ def _new_machine(case: Case) -> NewMachine:
         user = make_user(old, rng)
         earlier = plant_other_values(old, rng, *ALL)
         at = plant_other_values(old, rng, *ALL, now=earlier)
+        table, states = packed_states(at, rng, most=1)
+        edged, planted = _plant_edges(old, states, at)
+        at = edged
         traffic = Traffic.of(case, old)
         if traffic:
             traffic.before_the_backup()
@@ -138,6 +148,8 @@ def _new_machine(case: Case) -> NewMachine:
         blank = plant_other_values(new, rng, "application") if new.may_change else read(new)
         answer = restore_accepted(new, backup, "RESTORE-9", before=blank)
         record = NewMachine(old, new, earlier, blank, backup, at.number, answer, phones, traffic)
+        record.planted = {leaf: one for leaf, one in planted.items() if agree([leaf], edged.found, at.found)}
+        record.left_out = left_out(table, [planted])
         record.stayed_up = not new.is_down()
         try:
             new.come_back(expect_registered=True)
@@ -186,6 +198,13 @@ def _new_machine(case: Case) -> NewMachine:
         if phones:
             phones.after = phones.look()  # a start makes no new code, and nobody is told of one
         return record
+
+
+def _plant_edges(client: Client, states: Sequence[State], now: Snapshot) -> tuple[Snapshot, State]:
+    """The best state of edges, on top of values that are new; those of few choices stay, so that they are."""
+    few = ("bool", "choice", "subset")
+    state = {leaf: one for leaf, one in states[0].items() if BY_LEAF[leaf].kind not in few} if states else {}
+    return plant_state(client, state, now)
 
 
 def make_user(client: Client, rng: random.Random) -> tuple[str, str, str] | None:

@@ -20,7 +20,6 @@ from pytest_wa_settings.conformance.arrange import (
     on_multiconnect,
     picture,
     plant,
-    plant_edge_values,
     plant_other_values,
     rng_of,
     take_backup,
@@ -47,6 +46,7 @@ from pytest_wa_settings.conformance.judgements import (
 )
 from pytest_wa_settings.conformance.migration import make_user, new_machine
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
+from pytest_wa_settings.conformance.planting import packed_states, plant_state
 from pytest_wa_settings.conformance.providers import PATH, drop_provider, make_provider
 from pytest_wa_settings.conformance.refusals import Refusals, lost_registration, read_unchanged
 from pytest_wa_settings.conformance.restores import can_spare_restores, restore_and_read
@@ -412,8 +412,12 @@ def test_a_backup_changes_nothing(wa_case: Case) -> None:
         if client.managed:
             make_provider(client, f"wa-settings-{secrets.token_hex(6)}", canary(rng))
         evidence = []
-        for low in (False, True) if client.may_change else (False,):
-            before = plant_edge_values(client, rng, low=low)
+        before = read(client)
+        states = packed_states(before, rng, most=2)[1] if client.may_change else []
+        for state in states or [{}]:
+            if state:
+                plant_state(client, state, before)
+                before = read(client)
             answers = tuple(take_backup(client, a_password(rng), at=before).answer for _ in range(2))
             evidence.append(read_unchanged("BACKUP-10", "two backups", client, before, answers)[1])
         if user is not None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 
 import hypothesis
 import pytest
@@ -32,6 +34,7 @@ from pytest_wa_settings.conformance.arrange import (
 from pytest_wa_settings.conformance.damage import flip
 from pytest_wa_settings.conformance.decoding import longest_run
 from pytest_wa_settings.conformance.draws import reproducible
+from pytest_wa_settings.conformance.fields import Leaf
 from pytest_wa_settings.conformance.judgements import (
     agree,
     came,
@@ -48,6 +51,7 @@ from pytest_wa_settings.conformance.restores import (
     until_answered,
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
+from pytest_wa_settings.conformance.starts import judged_over_a_start
 from pytest_wa_settings.testbed import Client, Need
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, Judgement, NotTested
 
@@ -111,15 +115,26 @@ class Life:
 
     def _judge_restored(self, backup: Backup, before: Snapshot) -> None:
         after = read(self.client)
-        judgement = restored(
-            "RESTORE-2", backup.at.of("application"), after, before=before.values, where="after the restore"
-        )
+        judge = partial(restored, "RESTORE-2", after=after, before=before.values, where="after the restore")
+        judgement, after = self._over_a_start(backup.at.of("application"), after, judge)
         if isinstance(judgement, Finding) and self._is_another_state(backup, after):
             sent = "a restore after several backups"
             observed = "the state of another backup, or from before the restore"
             judgement = Finding("BACKUP-9", sent, "the state at this backup", observed, after.answers)
         self.judge(judgement)
         self.states.append(after)
+
+    def _over_a_start(
+        self,
+        wanted: Mapping[Leaf, object],
+        after: Snapshot,
+        judge: Callable[[Mapping[Leaf, object]], Judgement],
+    ) -> tuple[Judgement, Snapshot]:
+        """What is found of the wanted values, and the reading of now: the control may change the settings."""
+        if not isinstance(found := judge(wanted), Finding):
+            return found, after
+        found = judged_over_a_start(self.case, wanted, judge, self.client)
+        return found, look(self.client, after, "application")
 
     def _is_another_state(self, backup: Backup, after: Snapshot) -> bool:
         leaves = list(backup.at.of("application"))
@@ -155,7 +170,9 @@ class Life:
                 self.judge(taken_up_late(clause, sent, len(leaves), after))
         if self.restored:
             wanted = self.now.of("application")
-            self.judge(restored("RESTORE-10", wanted, after, before={}, where="after one more start"))
+            judge = partial(restored, "RESTORE-10", after=after, before={}, where="after one more start")
+            judgement, after = self._over_a_start(wanted, after, judge)
+            self.judge(judgement)
         self.states.append(after)
 
     def move(self, which: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import partial
 
 import pytest
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.episodes import ExistingApp, existing_app
-from pytest_wa_settings.conformance.fields import PROFILE, Leaf, edge_values, values
+from pytest_wa_settings.conformance.fields import PROFILE, Leaf, values
 from pytest_wa_settings.conformance.judgements import (
     agree,
     came,
@@ -38,6 +38,7 @@ from pytest_wa_settings.conformance.judgements import (
 )
 from pytest_wa_settings.conformance.migration import NewMachine, new_machine
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
+from pytest_wa_settings.conformance.planting import lost_edges
 from pytest_wa_settings.conformance.restores import (
     attempt_restore,
     can_spare_restores,
@@ -49,6 +50,7 @@ from pytest_wa_settings.conformance.restores import (
     restore_its_own_state,
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
+from pytest_wa_settings.conformance.starts import judged_over_a_start
 from pytest_wa_settings.testbed import Client, GivenUp, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Evidence, Finding, FindingError, Judgement, NotTested
 
@@ -86,25 +88,8 @@ def test_settings_come_back_on_the_same_machine(wa_case: Case) -> None:
     if not wanted:
         raise NotTested("the client shows none of the documented application settings", "no evidence")
     _not_stale(record, record.after)
-    judgement = _as_at_the_backup("RESTORE-2", record, record.after, wanted)
-    if isinstance(judgement, Finding):
-        wanted = _without_what_a_start_loses(wa_case, wanted)
-        judgement = _as_at_the_backup("RESTORE-2", record, record.after, wanted)
-    wa_case.judge(judgement)
-
-
-def _without_what_a_start_loses(case: Case, wanted: Mapping[Leaf, object]) -> dict[Leaf, object]:
-    """The control: settings that do not outlive a start alone, of which no clause speaks, are not judged."""
-    lost: set[Leaf] = set()
-    with suppress(Unavailable), case.testbed.lease(Need(exclusive=True)) as client:
-        if client.can_restart and client.may_change:
-            changed = plant_other_values(client, rng_of(case), "application").of("application")
-            client.restart()
-            after = shown(client, "application").values
-            lost = {leaf for leaf in changed if not agree([leaf], changed, after)}
-    if lost & wanted.keys():
-        case.remark(f"not judged, as a start alone loses it: {', '.join(sorted(lost & wanted.keys()))}")
-    return {leaf: value for leaf, value in wanted.items() if leaf not in lost}
+    judge = partial(_as_at_the_backup, "RESTORE-2", record, record.after)
+    wa_case.judge(judged_over_a_start(wa_case, wanted, judge))
 
 
 def _as_at_the_backup(
@@ -128,6 +113,10 @@ def test_settings_and_profile_come_back_on_a_new_machine(wa_case: Case) -> None:
     if record.after is None:
         raise NotTested(f"{record.back}: see RESTORE-9")
     at = record.backup.at
+    if record.left_out[0] and not record.new.managed:
+        gone, every = record.left_out
+        told = f"{gone} of {every} values at the edges of what fields can hold were left out"
+        wa_case.remark(f"{told} on the way to a new machine, which gets one state")
     wanted = {leaf: value for leaf, value in at.values.items() if leaf not in record.retired}
     not_an_earlier_state(at, record.after, record.earlier)
     _judge_read_back(wa_case, at, wanted, record, record.after, "on a new machine")
@@ -150,13 +139,23 @@ def _judge_read_back(
 ) -> None:
     for clause, resources in (("RESTORE-2", ("application", "providers")), ("RESTORE-4", PROFILE)):
         kept = {leaf: value for leaf, value in at.of(*resources).items() if leaf in wanted}
-        before, answers = record.before, (record.answer,)
-        judgement = restored(clause, kept, after, before=before, where=where, answers=answers)
-        if isinstance(judgement, Finding) and clause == "RESTORE-2":
-            kept = _without_what_a_start_loses(case, kept)
-            judgement = restored(clause, kept, after, before=before, where=where, answers=answers)
+        judgement = judged_over_a_start(case, kept, partial(_read_back, record, clause, after, where))
         if isinstance(judgement, Finding) or not judgement.missing:
             case.judge(judgement)
+
+
+def _read_back(
+    record: NewMachine, clause: str, after: Snapshot, where: str, kept: Mapping[Leaf, object]
+) -> Judgement:
+    return restored(
+        clause,
+        kept,
+        after,
+        before=record.before,
+        where=where,
+        answers=(record.answer,),
+        example=lost_edges(record.planted, kept, after.values),
+    )
 
 
 @pytest.mark.wa_clause("RESTORE-2", uses_up="restores", widens=True)
@@ -171,55 +170,44 @@ def test_any_settings_come_back(wa_case: Case) -> None:
 
         def round_trip(wanted: dict[Leaf, object]) -> None:
             told = f"{len(wanted)} settings: {', '.join(sorted(wanted))}" if wanted else "no setting changed"
-            _judge_come_back(wa_case, "RESTORE-2", client, rng, wanted, seen, told)
+            _judge_come_back(wa_case, client, rng, wanted, seen, told)
 
-        most = how_many(wa_case, restores=1)
-        for low in (True, False) if most > 2 or client.managed else ():
-            round_trip({one.leaf: edge_values(one, low=low) for one in fields})
-        if for_all(wa_case, drawn, round_trip, most=most) == 0:
+        if for_all(wa_case, drawn, round_trip, most=how_many(wa_case, restores=1)) == 0:
             raise NotTested("too few restores are left for drawn settings: raise --wa-max-restores")
-
-
-_RESOURCES_OF: Mapping[str, tuple[str, ...]] = {
-    "RESTORE-2": ("application",),
-    "RESTORE-4": ("about", "business"),
-}
 
 
 def _judge_come_back(
     case: Case,
-    clause: str,
     client: Client,
     rng: random.Random,
     wanted: Mapping[Leaf, object],
     seen: list[Snapshot],
     told: str,
 ) -> None:
-    """Gives a client these values, backs up, changes them and restores: they must read back.
+    """Gives a client these settings, backs up, changes them and restores: they must read back.
 
     `seen` are the readings so far, the last one of now; one more is added.
     """
-    resources = sorted({"application", *_RESOURCES_OF[clause]})
     _serving(client)
     taken = plant(client, wanted)
     at = until_shown(client, {leaf: wanted[leaf] for leaf in taken}, seen[-1])
     backup = take_backup(client, a_password(rng), at=at)
-    before = change_values(client, rng, *resources, now=at)
+    before = change_values(client, rng, "application", now=at)
     answer = restore_accepted(client, backup, "RESTORE-8", before=before)
     come_back(client)
-    after = shown(client, *resources)
+    after = shown(client, "application")
     not_an_earlier_state(at, after, *seen)
     seen.append(after)
-    judgement = restored(
-        clause,
-        at.of(*_RESOURCES_OF[clause]),
-        after,
+    judge = partial(
+        restored,
+        "RESTORE-2",
+        after=after,
         before=before.values,
         where="on the same machine",
         answers=(answer,),
         example=told,
     )
-    case.judge(judgement)
+    case.judge(judged_over_a_start(case, at.of("application"), judge, client))
 
 
 def _serving(client: Client) -> None:
@@ -237,23 +225,6 @@ def test_the_profile_comes_back(wa_case: Case) -> None:
         raise NotTested("the client shows no profile", "no evidence")
     _not_stale(record, record.after)
     wa_case.judge(_as_at_the_backup("RESTORE-4", record, record.after, wanted))
-
-
-@pytest.mark.wa_clause("RESTORE-4", uses_up="restores", widens=True)
-def test_an_empty_and_a_long_profile_come_back(wa_case: Case) -> None:
-    rng = rng_of(wa_case)
-    with wa_case.testbed.lease(Need(exclusive=True)) as client:
-        if not can_spare_restores(client):
-            raise NotTested("restores are saved for what cannot be judged without them")
-        seen = [shown(client, "application", "about", "business")]
-        for low, told in ((True, "texts that are empty"), (False, "texts as long as they may be")):
-            # the settings, too: by them it shows whether an earlier state came back
-            seen.append(change_values(client, rng, "application", "about", "business", now=seen[-1]))
-            fields = changeable(seen[-1], "about", "business")
-            if not fields:
-                raise NotTested("the client shows no profile that can be changed", "no evidence")
-            wanted = {one.leaf: edge_values(one, low=low) for one in fields}
-            _judge_come_back(wa_case, "RESTORE-4", client, rng, wanted, seen, told)
 
 
 @pytest.mark.wa_clause("RESTORE-8", uses_up="restores")

@@ -53,7 +53,7 @@ class Client(Restoring):
         given_up: why it did not come back when it was last waited for; None once it serves again.
         calls: the API's calls, each asked again while its answer is no judgement yet.
         unreadable: resources that it was found not to have. refused_leaves: fields that it was found not to
-            take.
+            take; refused_edges: values of a field, by the field and the value's name.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Client(Restoring):
         self.budget = budget or Budget()
         self.unreadable: set[str] = set()
         self.refused_leaves: set[str] = set()
+        self.refused_edges: set[tuple[str, str]] = set()
         self.pending: Pending | None = None
         self.pending_since = 0.0
         self.down_at: float | None = None

@@ -99,4 +99,6 @@ def test_one_bad_answer_changes_nothing_for_a_users_own_tests(managed: Subject) 
     plain = run(managed, own=OWN_TEST)
     assert plain.tests == {"test_own::test_backups_of_a_users_own": ""}
     positions = drawn(plain, len(plain.exchanges) if WANTED == "all" else 1, SEED)
-    assert {str(bad): found for bad in positions if (found := complaints(plain, run(managed, bad, own=OWN_TEST)))} == {}
+    assert {
+        str(bad): found for bad in positions if (found := complaints(plain, run(managed, bad, own=OWN_TEST)))
+    } == {}
