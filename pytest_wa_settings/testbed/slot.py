@@ -118,7 +118,7 @@ class Slot:
             return GivenUp(*told) if started and client.pending == "accepted" else Unavailable(*told)
         state = "connected" if wanted else "unregistered"
         return Unavailable(
-            f"{client.name} is not {state} any more ({seen(client)}), and nothing made it so again",
+            f"{client.name} is not {state} ({seen(client)}), and nothing made it so",
             "start it again by hand, or add `reset` to its entry in clients.toml",
         )
 

@@ -247,6 +247,18 @@ def test_a_new_machine_that_shows_no_settings_serves(fake: Fake, lease: Lease) -
     assert not client.serves(registered=True)
 
 
+@pytest.mark.parametrize(
+    ("body", "serves"),
+    [([{"heartbeat_interval": 5}], True), (b"\xff\xfe", True), (b"<!doctype html>", False)],
+)
+def test_only_a_web_page_in_place_of_settings_says_that_it_does_not_serve(
+    lease: Lease, body: object, serves: bool
+) -> None:
+    one, client = lease()
+    one.scripted["GET /v1/settings/application"] = [(200, body, {})]
+    assert client.serves(registered=True) is serves
+
+
 def test_a_kill_by_command_brings_the_client_back(fake: Fake, lease: Lease, command: Command) -> None:
     one = fake()
     _, client = lease(one, restart=command(one.start))
