@@ -140,6 +140,11 @@ def _debug_infos(support: object, depth: int = 0) -> Iterator[str]:
         yield from _debug_infos(value, depth + 1)
 
 
+def is_web_page(answer: Answer) -> bool:
+    """Whether the body is HTML or the like, by what it begins with, whatever Content-Type says."""
+    return answer.content.lstrip()[:1] == b"<"
+
+
 def is_repeatable(method: str, path: str) -> bool:
     """Whether a call only reads, so that sending it twice does no harm: a GET, a backup, a login."""
     if method in ("GET", "HEAD", "OPTIONS"):

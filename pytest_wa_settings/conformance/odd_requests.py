@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_wa_settings.conformance.judgements import came, robust
+from pytest_wa_settings.conformance.snapshots import light
 from pytest_wa_settings.testbed import Client, NotBack
 from pytest_wa_settings.verdicts import Case, Evidence, Finding, FindingError, Judgement
 from pytest_wa_settings.wire import Answer
@@ -40,6 +41,7 @@ class OddRequests:
     def __init__(self, case: Case, client: Client, *, limit: float) -> None:
         self._case, self._client, self._limit = case, client, limit
         self._recent: deque[tuple[Request, Answer]] = deque(maxlen=_MOST_SUSPECTS)
+        self._last = ""
         self._dead = False
 
     def judge_tame(self, path: str) -> None:
@@ -63,7 +65,8 @@ class OddRequests:
         if self._dead:
             return
         answer = self._settled(request.send)
-        self._recent.append((request, answer))
+        self._recent.append((request, light(answer)))
+        self._last = came(answer)
         judgement = robust(answer, request.sent, limit=self._limit, example=request.example)
         if isinstance(judgement, Evidence) and judgement.missing is None:
             self._case.judge(judgement)
@@ -107,7 +110,7 @@ class OddRequests:
         """Finds out of which request the client died, where it can be started again; raises FindingError."""
         suspects = [request for request, _ in self._recent]
         answers = tuple(answer for _, answer in self._recent)[-_SHOWN:]
-        observed = f"the client no longer serves ({came(answers[-1])})" if answers else "it no longer serves"
+        observed = f"the client no longer serves ({self._last})" if answers else "it no longer serves"
         found, answers = (
             self._narrowed(suspects, answers) if self._client.can_restart else (suspects, answers)
         )
@@ -127,7 +130,7 @@ class OddRequests:
             for part in (suspects[half:], suspects[:half]):
                 if not self._started():
                     return suspects, answers
-                sent = tuple(request.send() for request in part)
+                sent = tuple(light(request.send()) for request in part)
                 if not self._client.serves(True):
                     suspects, answers = part, sent[-_SHOWN:]
                     break

@@ -82,7 +82,7 @@ def read(client: Client) -> Snapshot:
         serving=_is_serving(client, health, found),
         registered=registered_by(health),
         number=client.number(),
-        answers=(*found.answers, _light(health)),
+        answers=(*found.answers, light(health)),
         seconds=time.monotonic() - began,
     )
 
@@ -105,7 +105,7 @@ def look(client: Client, last: Snapshot, *resources: str) -> Snapshot:
             continue
         path = BY_NAME[resource].path
         answer = client.ask("GET", path)
-        answers.append(_light(answer))
+        answers.append(light(answer))
         read_values = _READERS[resource](answer) if answer.ok else None
         if read_values is not None:
             values.update(read_values)
@@ -123,7 +123,7 @@ def shown(client: Client, *resources: str) -> Snapshot:
     return look(client, Snapshot({}), *resources)
 
 
-def _light(answer: Answer) -> Answer:
+def light(answer: Answer) -> Answer:
     """The answer as evidence: its exchange tells it, so that a long body need not be kept."""
     return replace(answer, content=b"") if len(answer.content) > _LONG else answer
 

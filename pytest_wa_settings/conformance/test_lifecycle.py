@@ -52,7 +52,7 @@ from pytest_wa_settings.conformance.restores import (
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, look, read
 from pytest_wa_settings.conformance.starts import judged_over_a_start
-from pytest_wa_settings.testbed import Client, Need
+from pytest_wa_settings.testbed import Client, Need, Unavailable
 from pytest_wa_settings.verdicts import Case, Finding, FindingError, Judgement, NotTested
 
 _STEPS = 10
@@ -205,8 +205,8 @@ def damaged(data: str) -> str:
     return data[:middle] + data[middle + 8 :]
 
 
-def machine_of(case: Case) -> type[RuleBasedStateMachine]:
-    """The state machine over this case's clients."""
+def machine_of(case: Case, stops: list[NotTested | Unavailable]) -> type[RuleBasedStateMachine]:
+    """The state machine over this case's clients; what stops one sequence ends them all, and goes to `stops`."""
     began: list[float] = []
 
     class ClientLife(RuleBasedStateMachine):
@@ -215,13 +215,21 @@ def machine_of(case: Case) -> type[RuleBasedStateMachine]:
         def __init__(self) -> None:
             super().__init__()
             self.leases = ExitStack()
-            self.over = bool(began) and time.monotonic() - began[0] > _SHRINK_SECONDS
+            self.over = bool(stops) or (bool(began) and time.monotonic() - began[0] > _SHRINK_SECONDS)
 
         @initialize()
         def begin(self) -> None:
-            if not self.over:
+            if self.over:
+                return
+            try:
                 self.life = Life(case, self.leases)
                 case.count_examples()
+            except (NotTested, Unavailable) as stopped:
+                self._stop(stopped)
+
+        def _stop(self, stopped: NotTested | Unavailable) -> None:
+            stops.append(stopped)
+            self.over = True
 
         def _step(self, name: str, *arguments: object) -> None:
             if self.over:
@@ -232,6 +240,8 @@ def machine_of(case: Case) -> type[RuleBasedStateMachine]:
                 began.append(time.monotonic())
                 case.record(error.finding)
                 raise
+            except (NotTested, Unavailable) as stopped:
+                self._stop(stopped)
 
         @rule()
         def change(self) -> None:
@@ -292,7 +302,8 @@ def test_any_sequence_of_backups_and_restores(wa_case: Case) -> None:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    machine = hypothesis.seed(wa_case.test_seed)(machine_of(wa_case))
+    stops: list[NotTested | Unavailable] = []
+    machine = hypothesis.seed(wa_case.test_seed)(machine_of(wa_case, stops))
     try:
         with reproducible():
             run_state_machine_as_test(machine, settings=configured)
@@ -302,3 +313,5 @@ def test_any_sequence_of_backups_and_restores(wa_case: Case) -> None:
         if not wa_case.recorded:
             raise
         raise FindingError(wa_case.recorded[-1]) from None
+    if stops and not wa_case.recorded:
+        raise stops[0]

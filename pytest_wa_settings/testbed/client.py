@@ -15,6 +15,7 @@ from pytest_wa_settings.api.resources import (
     changes_settings,
     is_repeatable,
     is_restore,
+    is_web_page,
     number_of,
 )
 from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE, Accounts, ClientDriver
@@ -321,8 +322,8 @@ class Client(Restoring):
         if told is False and not (self.habits.health_fails and not health.ok and health.answered):
             return False
         answer = self._look(partial(self.driver.application, timeout=self._quick if self.given_up else None))
-        if answer.ok and not isinstance(answer.body, dict):
-            return False  # a web page took the port over
+        if answer.ok and is_web_page(answer):
+            return False  # something else took the port over
         return self._reads(health, answer) or (bool(told) and answer.status in _NO_SUCH_PATH)
 
     def _until(self, condition: Callable[[], bool], limit: float, *, slowing: bool = True) -> bool:

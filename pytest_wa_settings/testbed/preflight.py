@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_wa_settings.api import health as states
 from pytest_wa_settings.api.codes import is_rate_limit, not_now
+from pytest_wa_settings.api.resources import is_web_page
 from pytest_wa_settings.api.versions import version_of
 from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE
 from pytest_wa_settings.testbed.base import setup_text
@@ -56,6 +57,7 @@ def preflight(client: Client) -> Found:
     answers.append(health)
     application = client.calls.application()
     _token_holds(client, application)
+    _not_only_logins(client, health, application)
     support = client.calls.support()
     answers += [application, support]
     statuses = tuple(states.statuses(health))
@@ -77,11 +79,27 @@ def _without_status(health: Answer) -> str:
 
 
 def _token_holds(client: Client, application: Answer) -> None:
-    """Raises TestbedError for a client that refuses the token of a login which has just been good."""
-    if application.status == 401 or application.failure_kind == "login":
+    """Raises TestbedError for a client whose login gives no token that it takes afterwards."""
+    if application.failure_kind == "login":
+        raise TestbedError(
+            f"{client.name} {_NO_LOGIN}: {application.explanation}",
+            "see what its login gives, or give a fixed token with token_env",
+        )
+    if application.status == 401:
         raise TestbedError(
             f"{client.name} {_NO_LOGIN}: it refuses the token that its own login gave (status 401)",
             "see why its tokens do not hold, or give a fixed one with token_env",
+        )
+
+
+def _not_only_logins(client: Client, health: Answer, application: Answer) -> None:
+    """Raises TestbedError for a client that says *not now* to everything but logins, or a gateway does."""
+    if not_now(health) is not None and not_now(application) is not None:
+        who = "a gateway in front of it" if application.from_gateway else "it"
+        raise TestbedError(
+            f"{client.name} {_UNREACHED} yet: {who} answers {application.status} to everything but the login"
+            f", {client.testbed.ready_timeout:g} s long",
+            "wait until it serves, or raise --wa-ready-timeout",
         )
 
 
@@ -141,9 +159,9 @@ def _no_web_page(client: Client, answer: Answer) -> None:
             "give the address that it redirects to, if that is the client",
         )
     # A refusal may well be a page of the framework's, a text may be called HTML; a 2xx page is no client's.
-    if answer.ok and _is_web_page(answer):
+    if answer.ok and is_web_page(answer):
         raise TestbedError(f"{address} {_NO_CLIENT}: it sends a web page", _CHECK_ADDRESS)
-    if not_now(answer) == "gateway" or (not_now(answer) == "503" and _is_web_page(answer)):
+    if not_now(answer) == "gateway" or (not_now(answer) == "503" and is_web_page(answer)):
         raise TestbedError(
             f"{address} {_UNREACHED}: a gateway answers there, and no client behind it (status "
             f"{answer.status}, {client.testbed.ready_timeout:g} s long)",
@@ -153,10 +171,6 @@ def _no_web_page(client: Client, answer: Answer) -> None:
         raise TestbedError(
             f"{address} {_UNREACHED}: a proxy before it asks for a login", "check `proxy` in clients.toml"
         )
-
-
-def _is_web_page(answer: Answer) -> bool:
-    return answer.content.lstrip()[:1] == b"<"
 
 
 def _log_in(client: Client, retry: RetryPolicy) -> Answer:
@@ -212,7 +226,7 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
             f"set the new one as {PASSWORD}, and allow the change with may_change = true",
         )
     if answer.ok:
-        gave = "a web page" if _is_web_page(answer) else "no token"
+        gave = "a web page" if is_web_page(answer) else "no token"
         return TestbedError(f"{address} {_NO_CLIENT}: its login gives {gave}", _CHECK_ADDRESS)
     if answer.status == 400 and "https port" in answer.content[:2000].decode("ascii", "replace").lower():
         return TestbedError(f"{address} {_UNREACHED}: it wants TLS", "give the address with https://")

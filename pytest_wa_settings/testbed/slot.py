@@ -119,7 +119,7 @@ class Slot:
         state = "connected" if wanted else "unregistered"
         last, remedy = last_answer(client)
         return Unavailable(
-            f"{client.name} is not {state} any more ({last}), and nothing made it so again",
+            f"{client.name} is not {state} ({last}), and nothing made it so",
             remedy or "start it again by hand, or add `reset` to its entry in clients.toml",
         )
 

@@ -214,3 +214,11 @@ def test_nothing_is_sent_to_a_dead_client_that_cannot_be_started_again() -> None
     odd.judge(client.request("two"), RESTORE)
     odd.finish()
     assert "two" not in client.sent
+
+
+def test_long_answers_are_not_held_on_to() -> None:
+    client = Bearing()
+    client.deadly = {"last"}
+    long = answer(200, {"settings": {"data": "x" * 1_000_000}})
+    finding = found_by(client, client.request("first", long), client.request("last", quiet=True))
+    assert max(len(one.content) for one in finding.answers) < 100_000

@@ -247,6 +247,18 @@ def test_a_new_machine_that_shows_no_settings_serves(fake: Fake, lease: Lease) -
     assert not client.serves(registered=True)
 
 
+@pytest.mark.parametrize(
+    ("body", "serves"),
+    [([{"heartbeat_interval": 5}], True), (b"\xff\xfe", True), (b"<!doctype html>", False)],
+)
+def test_only_a_web_page_in_place_of_settings_says_that_it_does_not_serve(
+    lease: Lease, body: object, serves: bool
+) -> None:
+    one, client = lease()
+    one.scripted["GET /v1/settings/application"] = [(200, body, {})]
+    assert client.serves(registered=True) is serves
+
+
 def test_a_kill_by_command_brings_the_client_back(fake: Fake, lease: Lease, command: Command) -> None:
     one = fake()
     _, client = lease(one, restart=command(one.start))
@@ -266,6 +278,82 @@ def test_restores_of_all_shapes_are_sent(lease: Lease) -> None:
     assert client.pending == "unknown"
     client.come_back()
     assert client.pending is None
+
+
+# gateways
+
+GATEWAY = (502, b"<html>Bad Gateway</html>", {"Content-Type": "text/html"})
+
+
+@pytest.fixture
+def forwarding() -> Callable[[FakeClient, str], None]:
+    """Has a gateway answer one call in the client's place once, after the client carried it out."""
+
+    def put_before(one: FakeClient, call: str) -> None:
+        proper, lost = one.reply, [call]
+
+        def reply(method: str, path: str, body: bytes, headers: Any) -> Any:
+            answer = proper(method, path, body, headers)
+            if f"{method} {path}" in lost:
+                lost.clear()
+                return GATEWAY
+            return answer
+
+        one.reply = reply  # type: ignore[method-assign]
+
+    return put_before
+
+
+def test_a_user_that_a_gateway_did_not_let_through_is_made_again(lease: Lease) -> None:
+    one, client = lease()
+    one.scripted["POST /v1/users"] = [GATEWAY]
+    assert client.make_user("wa-one", "aA1!password-of-a-user").made
+    assert list(one.users) == ["wa-one"]
+    assert one.seen.count("POST /v1/users") == 2
+
+
+def test_a_user_that_was_made_behind_a_gateways_answer_is_not_made_again(
+    lease: Lease, forwarding: Callable[[FakeClient, str], None]
+) -> None:
+    one, client = lease()
+    forwarding(one, "POST /v1/users")
+    assert client.make_user("wa-one", "aA1!password-of-a-user").made
+    assert one.seen.count("POST /v1/users") == 1
+
+
+def test_a_restore_that_a_gateway_answers_is_sent_once_and_may_have_been_made(lease: Lease) -> None:
+    one, client = lease()
+    data = client.backup(PASSWORD).data
+    one.scripted["POST /v1/settings/restore"] = [GATEWAY]
+    assert client.restore(PASSWORD, data).from_gateway
+    assert (one.seen.count("POST /v1/settings/restore"), client.pending) == (1, "unknown")
+    client.come_back()
+
+
+def test_a_backup_that_a_gateway_answers_once_is_asked_for_again(lease: Lease) -> None:
+    one, client = lease()
+    one.scripted["POST /v1/settings/backup"] = [GATEWAY]
+    assert client.backup(PASSWORD).ok
+
+
+def test_a_backup_of_a_stopped_client_is_asked_for_again_where_a_gateway_answers(lease: Lease) -> None:
+    one, client = lease()
+    one.scripted["POST /v1/settings/backup"] = [GATEWAY] * 2
+    assert client.backup_at_once(PASSWORD).ok
+
+
+def test_a_gateway_that_goes_on_answering_says_that_the_client_is_down(lease: Lease) -> None:
+    one, client = lease()
+    one.scripted["GET /v1/health"] = [GATEWAY] * 9
+    assert client.is_down()
+    one.scripted["GET /v1/health"] = [GATEWAY]
+    assert not client.is_down()
+
+
+def test_a_503_says_at_once_that_the_client_is_down(lease: Lease) -> None:
+    one, client = lease()
+    one.scripted["POST /v1/settings/backup"] = busy(503, 1)
+    assert client.backup_at_once(PASSWORD).status == 503
 
 
 # accounts

@@ -349,6 +349,15 @@ def forgets_its_tokens(one: FakeClient) -> None:
     one.scripted["GET /v1/settings/application"] = [(401, {}, {})] * 99
 
 
+def gives_a_token_that_no_header_can_hold(one: FakeClient) -> None:
+    one.scripted["POST /v1/users/login"] = [(200, {"users": [{"token": "a token\nX-Admin: yes"}]}, {})] * 99
+
+
+def serves_nothing_but_logins(one: FakeClient) -> None:
+    one.scripted["GET /v1/health"] = [(401, {}, {}), *busy(503, 99)]
+    one.scripted["GET /v1/settings/application"] = busy(503, 99)
+
+
 def is_a_web_page(one: FakeClient) -> None:
     one.scripted["GET /v1/health"] = [(200, PAGE, HTML)] * 99
 
@@ -376,11 +385,13 @@ NO_CLIENT = "answers, but not as a WhatsApp Business API client"
         (drops_every_connection, UNREACHED),
         (is_behind_a_gateway_alone, UNREACHED),
         (starts_for_ever, UNREACHED),
+        (serves_nothing_but_logins, UNREACHED),
         (has_another_password, NO_LOGIN),
         (answers_logins_with_an_error, NO_LOGIN),
         (is_never_ready_for_logins, NO_LOGIN),
         (limits_logins, NO_LOGIN),
         (forgets_its_tokens, NO_LOGIN),
+        (gives_a_token_that_no_header_can_hold, NO_LOGIN),
         (is_a_web_page, NO_CLIENT),
         (redirects, NO_CLIENT),
         (has_no_logins, NO_CLIENT),
@@ -421,3 +432,9 @@ def test_a_gateways_answer_to_health_is_not_taken_for_the_clients_habit(fake: Fa
     one = fake()
     one.scripted["GET /v1/health"] = [(401, {}, {}), (502, PAGE, HTML), (200, STATUS, {})]
     assert ", connected, " in declare(one).preflight()[0]
+
+
+def test_a_client_that_is_busy_with_health_alone_is_judged(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(401, {}, {}), *busy(503, 99)]
+    assert ", health answers 503, " in declare(one).preflight()[0]

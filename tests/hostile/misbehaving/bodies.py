@@ -58,7 +58,7 @@ def invalid_utf8(stage: Stage) -> str:
     return stage.production(Rewriting(lambda content: content.replace(b'": "', b'": "\xff\xfe\xc0')))
 
 
-@hostile("without a JSON object")
+@hostile("BACKUP-1 fails")
 def invalid_utf8_after_the_login(stage: Stage) -> str:
     """The same, but the login's answer is good."""
     return stage.production(
@@ -84,7 +84,7 @@ def nested_deep(stage: Stage) -> str:
     return stage.raw(always(plain(b"[" * 100_000 + b"]" * 100_000)))
 
 
-@hostile("without a JSON object")
+@hostile("BACKUP-1 fails")
 def nested_deep_after_the_login(stage: Stage) -> str:
     """The same, but the login's answer is good."""
     return stage.production(Rewriting(but_login(lambda _: b'{"settings":' * 100_000 + b"1" + b"}" * 100_000)))
@@ -98,7 +98,7 @@ def numbers_beyond_a_double(stage: Stage) -> str:
     return stage.production(Rewriting(but_login(lambda _: bodies)))
 
 
-@hostile("without a JSON object")
+@hostile("BACKUP-1 fails")
 def not_a_number(stage: Stage) -> str:
     """NaN and Infinity, which JSON does not have."""
     body = b'{"settings": {"data": NaN, "application": NaN}, "health": Infinity, "errors": [{"code": NaN}]}'
@@ -119,7 +119,7 @@ def duplicate_members(stage: Stage) -> str:
     return stage.production(Rewriting(double))
 
 
-@hostile("without a JSON object")
+@hostile("BACKUP-1 fails")
 def arrays_for_objects(stage: Stage) -> str:
     """Every object is a list of pairs."""
 

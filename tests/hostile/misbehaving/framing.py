@@ -127,7 +127,7 @@ def status_out_of_range(stage: Stage) -> str:
     return stage.raw(always(b"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\n{}"))
 
 
-@hostile(r"login was answered 999")
+@hostile(r"answered the login 999")
 def status_999(stage: Stage) -> str:
     """A status that no one knows."""
     return stage.raw(always(plain(b"{}", "999 Who knows")))

@@ -132,7 +132,7 @@ def storm_of_5xx(stage: Stage) -> str:
     return stage.production(Answering(special))
 
 
-@hostile(r"is not ready: .* 50[0-9]")
+@hostile(r"is not connected \(health answers 50[0-9]\)")
 def storm_of_5xx_after_the_login(stage: Stage) -> str:
     """The same once the login is done."""
     statuses = (500, 502, 504)
@@ -155,7 +155,7 @@ def every_third_answer_is_a_500(stage: Stage) -> str:
     )
 
 
-@hostile(r"is not ready: .* 503")
+@hostile(r"cannot be reached yet: it answers 503 to everything but the login")
 def never_ready(stage: Stage) -> str:
     """503 for ever, with the login answered."""
     return stage.production(Answering(after_login(Reply.error(503, 1011, "Service not ready"))))
@@ -207,7 +207,7 @@ def health_that_flaps(stage: Stage) -> str:
     return stage.production(Answering(special))
 
 
-@hostile("/v1/health is answered without a JSON object")
+@hostile(ANY, tells="health names no status", never_passes=())
 def health_of_no_known_kind(stage: Stage) -> str:
     """A state that does not exist, and nodes that are none."""
     bodies = (
