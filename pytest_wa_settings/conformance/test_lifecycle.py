@@ -206,7 +206,7 @@ def damaged(data: str) -> str:
 
 
 def machine_of(case: Case, stops: list[NotTested | Unavailable]) -> type[RuleBasedStateMachine]:
-    """The state machine over this case's clients; what stops one sequence ends them all, and goes to `stops`."""
+    """The state machine over this case's clients; what stops one ends them all, and goes to `stops`."""
     began: list[float] = []
 
     class ClientLife(RuleBasedStateMachine):

@@ -91,6 +91,8 @@ class _Walk:
                 for name, item in value.items()
             }
         if isinstance(value, list | tuple):
+            if secret and len(value) > 1 and all(type(item) in (int, float) for item in value):
+                return self._hole("n", member, dump_json(list(value)).decode("ascii"))
             return [self.hide(item, member, top=False, secret=secret) for item in value]
         if isinstance(value, str):
             shown = top and member and not secret and self._shows(member, value)

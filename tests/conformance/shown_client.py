@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_wa_settings.api.calls import Calls
 from pytest_wa_settings.testbed import NotBack
-from pytest_wa_settings.testbed.life import Habits
+from pytest_wa_settings.testbed.life import Budget, Habits
 from pytest_wa_settings.testbed.retry import Change, RetryPolicy
 from pytest_wa_settings.wire import Answer, Exchange
 
@@ -76,6 +76,7 @@ class ShownClient:
         self.down, self.serving = False, True
         self.restores: list[Answer | Callable[[], Answer]] = []
         self.events: list[str] = []
+        self.budget = Budget()
         self._retry = RetryPolicy(self.habits, 1.0, lambda: self.serving)
 
     def show(self, **application: object) -> None:

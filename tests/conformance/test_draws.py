@@ -22,6 +22,7 @@ CONSTANT = 123_456_789_012
 def a_case(seed: int) -> Any:
     return SimpleNamespace(
         test="a test",
+        testbed=SimpleNamespace(managed=True),
         test_seed=seed,
         progress=lambda *_: None,
         count_examples=lambda _: None,

@@ -60,12 +60,19 @@ class Run:
         return [one for one in self.tests if one == test or own & self.episodes.get(one, frozenset())]
 
 
-def run(subject: Subject, *bad: Bad, tests: Sequence[str] = ()) -> Run:
-    """Runs the suite against a subject, or some tests of it (`module::name`), from an empty folder."""
+def run(subject: Subject, *bad: Bad, tests: Sequence[str] = (), own: str | None = None) -> Run:
+    """Runs the suite against a subject, or some tests of it (`module::name`), from an empty folder.
+
+    `own` is a module of a user's own tests, which are run in the suite's place.
+    """
     with tempfile.TemporaryDirectory(prefix="wa-positions-") as name:
         folder = Path(name)
-        arguments = ["-q", "-p", "one_bad_answer", *subject.options, "--wa-examples", "1"]
-        arguments += ["--wa-report", "report", "--junitxml", "junit.xml"]
+        arguments = ["-q", "-p", "one_bad_answer", *subject.options, "--junitxml", "junit.xml"]
+        if own is None:
+            arguments += ["--wa-examples", "1", "--wa-report", "report"]
+        else:
+            (folder / "test_own.py").write_text(own)
+            arguments.append("test_own.py")
         functions = sorted({detecting.function(one) for one in tests})
         arguments += ["-k", " or ".join(functions)] if functions else []
         environment = {
@@ -82,27 +89,21 @@ def _read(folder: Path, selected: tuple[str, ...]) -> Run:
     said = (folder / "said").read_text("utf-8", "replace")
     exchanges: list[Seen] = []
     episodes: dict[str, set[str]] = {}
-    log = folder / "exchanges"
+    log, junit, report = folder / "exchanges", folder / "junit.xml", folder / "report" / "report.json"
     for line in log.read_text().splitlines() if log.exists() else ():
         noted = json.loads(line)
         if "episode" in noted:
             episodes.setdefault(noted["test"], set()).add(noted["episode"])
         else:
             exchanges.append(Seen(**noted))
-    if not (folder / "report" / "report.json").exists():
-        return Run(selected, detecting.NO_REPORT, said, exchanges, episodes)
-    report = json.loads((folder / "report" / "report.json").read_text("utf-8"))
-    cases = ElementTree.parse(folder / "junit.xml").getroot().iter("testcase")
-    return Run(
-        selected,
-        report["verdict"],
-        said,
-        exchanges,
-        episodes,
-        {one["id"]: one["verdict"] for one in report["clauses"]},
-        {one["id"]: str(one["reason"]) for one in report["clauses"]},
-        {detecting.name(case): _outcome(case) for case in cases},
-    )
+    cases = ElementTree.parse(junit).getroot().iter("testcase") if junit.exists() else ()
+    tests = {detecting.name(case): _outcome(case) for case in cases}
+    if not report.exists():
+        return Run(selected, detecting.NO_REPORT, said, exchanges, episodes, tests=tests)
+    content = json.loads(report.read_text("utf-8"))
+    clauses = {one["id"]: one["verdict"] for one in content["clauses"]}
+    reasons = {one["id"]: str(one["reason"]) for one in content["clauses"]}
+    return Run(selected, content["verdict"], said, exchanges, episodes, clauses, reasons, tests)
 
 
 def _outcome(case: ElementTree.Element) -> str:

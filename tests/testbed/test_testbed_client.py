@@ -175,7 +175,7 @@ def test_a_client_that_stays_down_is_not_back(lease: Lease) -> None:
     restore(client)
     with pytest.raises(NotBack) as caught:
         client.come_back()
-    assert "is not connected 0.5 s after the restore (connection closed)" in caught.value.problem
+    assert "is not connected 0.5 s after the restore (the connection was closed" in caught.value.problem
     assert "--wa-restart-command" in caught.value.remedy
     one.start()
 

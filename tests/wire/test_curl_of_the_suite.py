@@ -17,9 +17,10 @@ import pytest
 from raw_servers import RawServer, answer
 from repeating import parts, run_line
 
+from pytest_wa_settings.api import Driver
 from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, incomplete, not_objects, of_other_types
 from pytest_wa_settings.conformance.test_robustness import _DIRECTED
-from pytest_wa_settings.wire import NO_TOKEN, Answer, Driver, Exchange, Recorder
+from pytest_wa_settings.wire import NO_TOKEN, Answer, Exchange, Recorder
 from pytest_wa_settings.wire.parsing import parse_json
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
