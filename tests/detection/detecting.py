@@ -122,26 +122,36 @@ def run(
     """What the suite says of a target, from an empty folder; `tests` are functions, absent all of them."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wa-detection-") as folder:
-        # Forked from one process that has loaded pytest already: a tenth of each run would go into that.
-        arguments = command(target, seed, examples, tests)
-        process = _FORKS.Process(target=_run_in, args=(folder, arguments), daemon=True)
-        process.start()
-        process.join(LIMIT_SECONDS)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        status = in_a_fork(folder, command(target, seed, examples, tests))
         if not (Path(folder) / "report" / "report.json").exists():
             said = (Path(folder) / "said").read_text("utf-8", "replace").strip().rpartition("\n")[2]
-            return Outcome(NO_REPORT, {}, reasons={NO_REPORT: f"exit status {process.exitcode}: {said}"})
+            return Outcome(NO_REPORT, {}, reasons={NO_REPORT: f"exit status {status}: {said}"})
         return read(Path(folder), time.monotonic() - started)
 
 
-def _run_in(folder: str, arguments: list[str]) -> None:
+def in_a_fork(
+    folder: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> int | None:
+    """Runs `pytest ARGUMENTS` in a folder, what it says in its file `said`; the exit status.
+
+    Forked from one process that has loaded pytest already: a tenth of each run would go into that.
+    """
+    process = _FORKS.Process(target=_run_in, args=(folder, list(arguments), environment or {}), daemon=True)
+    process.start()
+    process.join(LIMIT_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return process.exitcode
+
+
+def _run_in(folder: str, arguments: list[str], environment: Mapping[str, str]) -> None:
     """Runs pytest as its command would, in a process of its own that has a folder of its own."""
     os.chdir(folder)
     for name in list(os.environ):
         if name.startswith(("WA_", "PYTEST_")):
             del os.environ[name]
+    os.environ.update(environment)
     with open("said", "wb") as said:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
