@@ -21,7 +21,7 @@ SEED = int(os.environ.get("WA_DETECTION_SEED", "0"))
 WANTED = os.environ.get("WA_DETECTION", "")
 SUITE = Path(pytest_wa_settings.__file__).parent / "conformance"
 SHARES = 8
-OF_BACKUP, OF_MANAGED, OF_DECLARED = 4, 5, 3
+OF_BACKUP, OF_MANAGED, OF_DECLARED = 4, 6, 2
 OF_ALL_MANAGED, OF_ALL_DECLARED = 28, 12
 
 pytestmark = pytest.mark.skipif(WANTED == "none", reason="WA_DETECTION=none")
