@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_wa_settings.api.resources import READ_ONLY, TEXTS, WEBHOOK_CA, Resource, content, documented
+from pytest_wa_settings.api.resources import (
+    READ_ONLY,
+    TEXTS,
+    WEBHOOK_CA,
+    Resource,
+    content,
+    documented,
+)
 from pytest_wa_settings.testbed.errors import Unavailable
 from pytest_wa_settings.wire import Answer
 
@@ -35,6 +42,19 @@ class Keepsake:
         left = [title for resource in read for title in self._set_again(client, resource)]
         return left + self._put_back_ca(client)
 
+    def reads_as_before(self, client: Client) -> bool:
+        """Whether all documented fields that were read then read the same now."""
+        read = [resource for resource in TEXTS if resource.name in self.readings]
+        return not any(self._otherwise(resource, _read(client, resource)) for resource in read)
+
+    def _otherwise(self, resource: Resource, now: dict[str, Any] | None) -> list[str]:
+        """The title of a resource that reads otherwise now, with its documented members that do."""
+        if now is None:
+            return [resource.title]
+        before = self.readings[resource.name]
+        still = sorted(key for key in differing(before, now) if key in documented(resource.name))
+        return [f"{resource.title} ({', '.join(still)})"] if still else []
+
     def _set_again(self, client: Client, resource: Resource) -> list[str]:
         before, now = self.readings[resource.name], _read(client, resource)
         for _ in range(_ROUNDS):
@@ -45,10 +65,7 @@ class Keepsake:
             now = _read(client, resource)
             if all(answer.answered for answer in answers):
                 break
-        if now is None:
-            return [resource.title]
-        still = sorted(key for key in differing(before, now) if key in documented(resource.name))
-        return [f"{resource.title} ({', '.join(still)})"] if still else []
+        return self._otherwise(resource, now)
 
     def _put_back_ca(self, client: Client) -> list[str]:
         if self.has_webhook_ca is None:

@@ -11,13 +11,14 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_wa_settings.api.resources import RESTORE
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
+from pytest_wa_settings.wire import Answer
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
@@ -35,13 +36,35 @@ class SafetyBackup:
     password: str = field(default="", repr=False)
     data: str = field(default="", repr=False)
 
-    def put_back(self, client: Client) -> None:
-        """Restores it, brings the client back and sees that it serves; raises Unavailable."""
-        answer = client.retry.call(
-            f"POST {RESTORE}",
-            lambda: client.noted(client.driver.restore(self.password, self.data, fresh=True)),
-            repeatable=False,
-        )
+    def put_back(self, client: Client, reads_as_before: Callable[[], bool]) -> None:
+        """Restores it, brings the client back and sees that it serves; raises Unavailable.
+
+        Where a gateway answered, and the client neither stops nor `reads_as_before`, it is restored again.
+        """
+
+        def restore() -> Answer:
+            answer = client.retry.call(
+                f"POST {RESTORE}",
+                lambda: client.noted(client.driver.restore(self.password, self.data, fresh=True)),
+                repeatable=False,
+            )
+            answers.append(answer)
+            return answer
+
+        def was_carried_out() -> bool | None:
+            if not answers[-1].from_gateway or client.wait_down(client.stop_grace()):
+                return True
+            return reads_as_before() if client.wait_serving() else None
+
+        answers: list[Answer] = []
+        change = client.change(restore, was_carried_out)
+        answer = change.answer
+        if answer.from_gateway and not change.made:
+            raise Unavailable(
+                f"{client.name} got no safety backup: a gateway answered in its place (status "
+                f"{answer.status})",
+                self.command(),
+            )
         if answer.answered and not answer.ok:
             raise Unavailable(
                 f"{client.name} refused its own safety backup (status {answer.status})", self.command()

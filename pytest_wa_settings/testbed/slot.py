@@ -161,7 +161,7 @@ class Slot:
     def _restore_early(self) -> None:
         assert self.safety is not None
         if self.client.probe().answered:
-            self.safety.put_back(self.client)
+            self.safety.put_back(self.client, self._reads_as_before)
 
     def after_lease(self) -> None:
         """Notes what became of an unregistered client."""
@@ -250,7 +250,7 @@ class Slot:
         try:
             if client.pending is not None or client.killed or not client.serves(True):
                 self._serve_for_put_back()
-            self.safety.put_back(client)
+            self.safety.put_back(client, self._reads_as_before)
         except Unavailable as error:
             if not self._reset_instead():
                 return self.last_words(error.problem)
@@ -259,6 +259,9 @@ class Slot:
             self.safety, client.touched = None, False
             return [f"{words}; {kept}"]
         return []
+
+    def _reads_as_before(self) -> bool:
+        return self.keepsake is not None and self.keepsake.reads_as_before(self.client)
 
     def _serve_for_put_back(self) -> None:
         """Makes it take a restore, in whatever state; raises NotBack."""

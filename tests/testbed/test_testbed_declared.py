@@ -500,6 +500,32 @@ def test_a_client_that_reads_otherwise_after_it_was_put_back_is_the_last_word(
     assert not any("was put back" in line for line in lines)
 
 
+@pytest.mark.parametrize("way", ["before", "after"])
+def test_a_gateway_that_answers_once_keeps_no_client_from_being_put_back(
+    fake: Fake, declare: Declare, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    one = fake()
+    one.after_restore = "blinks"
+    before = dict(one.settings)
+    testbed = declare(one)
+    with testbed.lease(Need(exclusive=True)) as client:
+        # a number that was not there before is not set again: only the restore takes it away
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9, "new": 1})
+        restore(client)
+    restored, carry_out = len(one.restored), one._restore
+    page = (502, b"<html>bad gateway</html>", {"Content-Type": "text/html"})
+
+    def swallowed_once(body: dict[str, object]) -> object:
+        monkeypatch.setattr(one, "_restore", carry_out)
+        if way == "after":
+            carry_out(body)
+        return page
+
+    monkeypatch.setattr(one, "_restore", swallowed_once)
+    assert testbed.close() == ["client 1 was put back as it was before the run"]
+    assert (one.settings, len(one.restored)) == (before, restored + 1)
+
+
 def test_a_member_that_no_documentation_lists_may_read_otherwise(fake: Fake, declare: Declare) -> None:
     one = fake()
     one.after_restore = "blinks"
