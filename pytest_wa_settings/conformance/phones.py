@@ -95,7 +95,8 @@ class Phones:
         def arrived(contact: str, seen: Seen) -> bool:
             earlier = self.before[contact]
             wanted = restores if contact in self.told else 0
-            return seen.notices >= earlier.notices + wanted and seen.code != earlier.code
+            new_code = earlier.code is None or seen.code != earlier.code
+            return seen.notices >= earlier.notices + wanted and new_code
 
         def all_arrived() -> bool:
             self.after = self.look()
@@ -149,18 +150,21 @@ def views_differ(phones: Phones | None, view: Consumer | None) -> str | None:
 
 
 def new_codes(phones: Phones, answer: Answer, sent: str) -> Judgement:
-    """Every contact sees a code, and another one than before the restore: CODE-1."""
-    same = sum(phones.after[contact].code == seen.code for contact, seen in phones.before.items())
+    """Every contact that saw a code sees another one than before the restore: CODE-1."""
+    codes = {contact: seen.code for contact, seen in phones.before.items() if seen.code}
+    expected = "every contact sees a new security code"
+    same = sum(phones.after[contact].code == code for contact, code in codes.items())
     if same:
-        observed = f"{same} of {len(phones.before)} contacts see the code from before the restore"
-        return Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,))
-    missing = sum(not seen.code for seen in phones.after.values())
-    if missing:
-        observed = f"{missing} of {len(phones.after)} contacts see no code at all"
-        return Finding("CODE-1", sent, "every contact sees a new security code", observed, (answer,))
-    control = f"{len(phones.before)} contacts saw a code before"
-    lacking = None if phones.before else "no contact is known whose code could be looked at"
-    return Evidence("CODE-1", "new codes", len(phones.before), control=control, missing=lacking)
+        observed = f"{same} of {len(codes)} contacts see the code from before the restore"
+        return Finding("CODE-1", sent, expected, observed, (answer,))
+    gone = sum(not phones.after[contact].code for contact in codes)
+    if gone:
+        return Finding(
+            "CODE-1", sent, expected, f"{gone} of {len(codes)} contacts see no code at all", (answer,)
+        )
+    control = f"{len(codes)} contacts saw a code before"
+    missing = None if codes else "no contact saw a code before the restore"
+    return Evidence("CODE-1", "new codes", len(codes), control=control, missing=missing)
 
 
 def _digits(text: str | None) -> str:

@@ -52,6 +52,7 @@ class Traffic:
 
     Attributes:
         consumer: the view of the old machine's contacts; `new_view` that of the new one's, if it is another.
+        number: the number of the business, where the old machine shows it.
         path: the webhook path that the backup knows; `other` is the old machine's own, after the backup.
         sent: a message sent, and seen by the contact, before the backup.
         received: text of a message received, and called back, before the backup.
@@ -70,6 +71,7 @@ class Traffic:
     path: str
     other: str
     client: Client
+    number: str | None = None
     new_view: Consumer | None = None
     sent: Sent | None = None
     received: str | None = None
@@ -94,7 +96,7 @@ class Traffic:
             return None
         paths = f"/{_unique()}", f"/{_unique()}"
         limit = _WITHIN + 50 * testbed.latency
-        return cls(contacts[0], consumer, testbed.webhook, limit, *paths, old)
+        return cls(contacts[0], consumer, testbed.webhook, limit, *paths, old, old.number())
 
     def before_the_backup(self) -> None:
         """Sends and receives, then leaves one callback pending."""
@@ -212,7 +214,9 @@ class Traffic:
         if self._waits_for_a_start(new):
             self._listen(new, self.path)
         elif self.webhook is not None and self.no_callbacks is None:
-            served[_A_CALLBACK] = self._control(new)
+            came = self._control(new)
+            if came or self.sent:
+                served[_A_CALLBACK] = came
         if self.sent and self.consumer:
             served[_A_MESSAGE] = self.send(new) is not None
         return served
@@ -257,8 +261,14 @@ class Traffic:
         return self._calls_back(new) if what == _A_CALLBACK else self.send(new) is not None
 
     def _calls_back(self, new: Client) -> bool:
-        """Whether the new machine calls back the status of a message that it is given just now."""
+        """Whether the new machine calls back the status of a message that it is given just now.
+
+        Where the old one sent no message, it is asked by what a contact writes, which another may take.
+        """
         self._listen(new, self.path)
+        if self.sent is None:
+            text = self._write()
+            return text is not None and self._called(self.path, text)
         sent = self.send(new, wait=False)
         return sent is not None and sent.identity is not None and self._called(self.path, sent.identity)
 
@@ -316,7 +326,7 @@ class Traffic:
     def _write(self) -> str | None:
         """A message from the contact to the business: its text, or None where the view cannot write."""
         text = _unique()
-        if self.consumer is None or not self.consumer.write(self.contact, text, self.client.number()):
+        if self.consumer is None or not self.consumer.write(self.contact, text, self.number):
             return None
         return text
 
@@ -325,7 +335,7 @@ class Traffic:
         return max(self._copies_in(view, text) for view in (self.consumer, self.new_view) if view is not None)
 
     def _copies_in(self, view: Consumer, text: str) -> int:
-        seen = view.contact(self.contact, self.client.number())
+        seen = view.contact(self.contact, self.number)
         return sum(text in str(message.get("text", message)) for message in seen.messages)
 
     def _called(self, path: str, text: str) -> bool:

@@ -324,7 +324,12 @@ class Client(Restoring):
         answer = self._look(partial(self.driver.application, timeout=self._quick if self.given_up else None))
         if answer.ok and is_web_page(answer):
             return False  # something else took the port over
-        return self._reads(health, answer) or (bool(told) and answer.status in _NO_SUCH_PATH)
+        if self._reads(health, answer):
+            return True
+        # where neither health nor settings are there to be read, a login shows what serves
+        unread = answer.answered and answer.status in _NO_SUCH_PATH
+        no_login = self.driver.admin_password is None
+        return unread and (bool(told) or no_login or self._look(self.driver.login).ok)
 
     def _until(self, condition: Callable[[], bool], limit: float, *, slowing: bool = True) -> bool:
         deadline = time.monotonic() + limit
