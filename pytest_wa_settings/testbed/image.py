@@ -20,6 +20,7 @@ from docker import errors
 
 from pytest_wa_settings.testbed.box import FAULTS, EngineError, explained, told
 from pytest_wa_settings.testbed.engine import Engine
+from pytest_wa_settings.testbed.environment import child_environment
 
 BASE = "python:3.12-slim"
 REPOSITORY = "pytest-wa-settings-reference"
@@ -198,7 +199,11 @@ def _download(python: tuple[str, list[str]], folder: Path) -> None:
             continue
         try:
             done = subprocess.run(
-                [*pip, *command], capture_output=True, check=False, timeout=_DOWNLOAD_WITHIN
+                [*pip, *command],
+                capture_output=True,
+                check=False,
+                timeout=_DOWNLOAD_WITHIN,
+                env=child_environment(),
             )
         except (OSError, subprocess.TimeoutExpired):
             continue

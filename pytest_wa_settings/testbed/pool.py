@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
+from pytest_wa_settings.testbed.environment import child_environment
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError
 from pytest_wa_settings.testbed.life import Life
 
@@ -46,7 +47,6 @@ class Pool:
         """Starts the process; raises PoolError."""
         safe_path = ["-P"] if sys.version_info >= (3, 11) else []
         command = [sys.executable, *safe_path, "-m", "pytest_wa_settings.reference", "pool"]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("WA_")}
         # Without a name: nothing of it is left, also after a SIGKILL.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the pool
         try:
@@ -57,7 +57,7 @@ class Pool:
                 stderr=self._log,
                 # Not the folder that the user stands in, whose modules might shadow others.
                 cwd=os.path.abspath(os.sep),
-                env=kept,
+                env=child_environment(),
                 # Ctrl-C on the terminal is for the suite, which ends the pool in its own time.
                 start_new_session=True,
             )

@@ -337,6 +337,7 @@ def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
         limit=testbed.ready_timeout,
         folder=entry.folder,
         scrub=testbed.recorder.scrub,
+        secrets=entry.withheld | entry.secrets,
     )
     new = entry.state == "unregistered"
     accounts = Accounts(
