@@ -189,6 +189,12 @@ class Run:
             text = part.scrub(text)
         return self._recorder.scrub(text) if self._recorder else text
 
+    def scrub_of_client(self, text: str) -> str:
+        """As scrub, for a text that comes from a client: nothing that it chose is kept either."""
+        for part in self._parts.values():
+            text = part.scrub_of_client(text)
+        return self.scrub(self._recorder.scrub_of_client(text) if self._recorder else text)
+
     def close(self) -> list[str]:
         """Closes the testbed, which puts declared clients back; returns its lines for the terminal.
 

@@ -166,7 +166,14 @@ class Running:
             case.progress(1, 1, "")  # done: nothing of it stays on the terminal
         planned = planned_test(item, self.run.names)
         log_of = case.testbed.log_of if case is not None else no_log
-        entry = entry_of(planned, case, error, seconds=call.duration, scrub=self.run.scrub, log_of=log_of)
+        entry = entry_of(
+            planned,
+            case,
+            error,
+            seconds=call.duration,
+            scrub=self.run.scrub,
+            log_of=lambda client: self.run.scrub_of_client(log_of(client) or ""),
+        )
         vars(report)["wa_entry"], vars(report)["wa_testbed"] = entry, name_of(item)
         for clause in (*entry["clauses"], *entry["widens"]):
             item.user_properties += [

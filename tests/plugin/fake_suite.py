@@ -58,6 +58,8 @@ class FakeRecorder:
     def scrub(self, text: str) -> str:
         return text.replace(SECRET, "<secret>")
 
+    scrub_of_client = scrub
+
 
 class FakeClient:
     name = "fake"

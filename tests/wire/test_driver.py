@@ -326,3 +326,20 @@ def test_an_answers_repr_shows_no_secret(scripted):
         text = repr(driver.backup("a-password-of-mine"))
     assert "200" in text
     assert not any(secret in text for secret in ("backup-data", "a-password", "fixed-token"))
+
+
+@pytest.mark.parametrize("word", ["settings", "backup", "v1/settings/backup", "gateway_status", "password"])
+def test_the_record_is_not_rewritten_by_what_a_client_calls_its_token(scripted, drive, word):
+    said = (
+        f'{{"settings": {{"gateway_status": 1, "data": "{word}"}}, "errors": [{{"details": "bad {word}"}}]}}'
+    )
+    server = scripted(answer(LOGIN.replace("first.token.aaaa", word)), answer(said))
+    driver = drive(server, token=None, password="Admin-Word-1")
+    exchange = driver.backup("a password").exchange
+    assert exchange.url == f"{server.url}/v1/settings/backup"
+    assert list(json.loads(exchange.request_body)) == ["password"]
+    shown = json.loads(exchange.response_body)
+    assert list(shown["settings"]) == ["gateway_status", "data"]
+    assert shown["errors"][0]["details"] == "bad <secret>"
+    assert "$WA_TOKEN" in exchange.curl()
+    assert driver.recorder.scrub(f"{word} is a word of ours") == f"{word} is a word of ours"
