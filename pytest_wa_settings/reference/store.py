@@ -76,7 +76,7 @@ class Store:
     @staticmethod
     def _hold(path: Path) -> int:
         """Take the folder for this process; a second client on one state would corrupt both."""
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + 2
         while True:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -121,23 +122,32 @@ def merge_reports(
     }
 
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
 def write_report(folder: Path, report: dict[str, Any]) -> Path:
     """Writes the report into the folder, which it makes if need be; returns the file.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. A link in its place is replaced, and not followed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / NAME
-    unfinished = folder / f".{NAME}.{os.getpid()}"
+    # a name that nobody can have laid a link under before, in the same folder so that it can be renamed
+    unfinished = folder / f".{NAME}.{secrets.token_hex(8)}"
+    handle = os.open(unfinished, _NEW_FILE, 0o666)
     try:
-        unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(target)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        os.replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
     return target
 
 
 def discard_report(folder: Path) -> None:
-    """Removes an earlier run's report, so that a run that dies early does not seem to have made it."""
+    """Removes an earlier run's report, so that a run that dies early does not seem to have made it.
+
+    Where it is a link, the link goes, and not what it leads to.
+    """
     with contextlib.suppress(FileNotFoundError):
         (folder / NAME).unlink()
