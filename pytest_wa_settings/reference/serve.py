@@ -8,7 +8,6 @@ import shutil
 import signal
 import ssl
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pytest_wa_settings.reference.logs import LEVELS, Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import KDFS, NEWEST, POLICIES, SUCCESS_BODIES, Options
 from pytest_wa_settings.reference.processes import Child, Ready, fork, freeze
+from pytest_wa_settings.reference.temporary import Temporary
 from pytest_wa_settings.reference.tls import NAMES, Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
@@ -115,7 +115,8 @@ class Server:
         )
         self.options = replace(options, **self.deviations.options)
         self.log = Log(arguments.log_level)
-        self.folder = Path(arguments.state_dir or tempfile.mkdtemp(prefix="wa-reference-"))
+        self.temporary = None if arguments.state_dir else Temporary()
+        self.folder = self.temporary.path if self.temporary else Path(arguments.state_dir)
         # A temporary state is kept only when it is asked for again: after a restore that stopped the app.
         self.keep = arguments.state_dir is not None
         self.loop = Loop()
@@ -135,6 +136,8 @@ class Server:
                 self.loop.turn(None)
         finally:
             self.loop.end(TERM_SECONDS)
+            if self.keep and self.temporary:
+                self.temporary.keep()
             if not self.keep:
                 shutil.rmtree(self.folder, ignore_errors=True)
         return self.status
