@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="wa-settings", description="The reference client.")
     commands = made.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run one reference client in the foreground")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; beyond loopback a password is to be given"
+    )
     serve.add_argument("--port", type=int, default=9090, help="port to listen on")
     serve.add_argument("--http", action="store_true", help="plain HTTP instead of HTTPS")
     serve.add_argument(
@@ -53,7 +55,13 @@ def parser() -> argparse.ArgumentParser:
         "--restarted-outside", action="store_true", help="another program (Docker, say) starts it again"
     )
     serve.add_argument("--admin-password-file", metavar="FILE", help="also: environment WA_ADMIN_PASSWORD")
-    serve.add_argument("--kdf", choices=KDFS, default="strong", help="cost of key derivation")
+    serve.add_argument(
+        "--kdf",
+        choices=KDFS,
+        default="strong",
+        help="keys and account passwords: strong (the default) is Argon2id with "
+        "19 MiB and 2 passes for passwords, as OWASP advises; light costs nothing, for tests alone",
+    )
     serve.add_argument("--log-level", choices=list(LEVELS), default="info", help="JSON lines on stderr")
     serve.add_argument("--network", metavar="URL", help="a network that runs already")
     serve.add_argument("--network-port", type=int, default=0, help="port of the own network")
@@ -91,6 +99,11 @@ def password_from(file: str | None) -> str | None:
         ) from None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 class Server:
     """One client with its network and their lives."""
 
@@ -111,6 +124,7 @@ class Server:
             number=arguments.register,
             http=arguments.http,
             log_level=arguments.log_level,
+            exposed=not is_loopback(arguments.host),
             api_key=os.environ.get("WA_API_KEY") or None,
         )
         self.options = replace(options, **self.deviations.options)

@@ -12,9 +12,13 @@ import re
 import secrets
 import time
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
 from pytest_wa_settings.reference.coreapp import Coreapp
-from pytest_wa_settings.reference.errors import Refusal, invalid, not_found
+from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, invalid, not_found
 from pytest_wa_settings.reference.fields import optional, required, string, text
+from pytest_wa_settings.reference.guesses import Guesses
 from pytest_wa_settings.reference.http import Call, Operation, Reply
 from pytest_wa_settings.reference.webapp import token_digest
 
@@ -23,35 +27,61 @@ FACTORY_PASSWORD = "secret"
 ROLE_ADMIN, ROLE_USER = "ROLE_ADMIN", "ROLE_USER"
 TOKEN_SECONDS = 7 * 24 * 60 * 60
 SPECIAL = "!\"#$%&\\'()*+,-./:;<=>?@[]^_`{|}~"
-COSTS = {"strong": 2**14, "light": 2**4}
+LONGEST_PAUSE = 2.0
+"""Seconds that a wrong password waits for its answer at most (see guesses)."""
+KIBIBYTES, PASSES = 19 * 1024, 2
+"""Argon2id's cost, with one lane: OWASP's advice (Password Storage Cheat Sheet)."""
+AT_ONCE = 4
+"""Passwords that are hashed at a time, 19 MiB each; more wait."""
 
 
 class Passwords:
-    """Hashes the passwords of users and checks them."""
+    """Hashes the passwords of users and checks them: by Argon2id, in test beds by a scrypt of no cost."""
 
     def __init__(self, kdf: str) -> None:
         self.light = kdf == "light"
-        self.n = COSTS[kdf]
+        self._room: asyncio.Semaphore | None = None
 
     async def hash(self, password: str) -> str:
         """What is kept of a password."""
+        scheme = "" if self.light else "argon2id:"
         salt = os.urandom(16)
-        return f"{salt.hex()}:{(await self._derive(password, salt)).hex()}"
+        return f"{scheme}{salt.hex()}:{(await self._derive(scheme, password, salt)).hex()}"
 
     async def fits(self, password: str, kept: str) -> bool:
         """Whether a password is the one of which `kept` was kept."""
-        salt, _, digest = kept.partition(":")
-        return hmac.compare_digest(await self._derive(password, bytes.fromhex(salt)), bytes.fromhex(digest))
+        *scheme, salt, digest = kept.split(":")
+        derived = await self._derive("".join(f"{one}:" for one in scheme), password, bytes.fromhex(salt))
+        return hmac.compare_digest(derived, bytes.fromhex(digest))
 
-    async def _derive(self, password: str, salt: bytes) -> bytes:
+    def is_dated(self, kept: str) -> bool:
+        """Whether `kept` was made by a weaker function than this client's."""
+        return not self.light and not kept.startswith("argon2id:")
+
+    async def _derive(self, scheme: str, password: str, salt: bytes) -> bytes:
         # scrypt's HMAC takes `pw` and `pw\0` for one; a digest of fixed length does not.
         digest = hashlib.sha512(password.encode("utf-8")).digest()
-        if self.light:
-            return self._scrypt(digest, salt)
-        return await asyncio.to_thread(self._scrypt, digest, salt)
+        if self.light and not scheme:
+            return _scrypt(digest, salt, 2**4)
+        self._room = self._room or asyncio.Semaphore(AT_ONCE)
+        async with self._room:
+            if scheme:
+                return await asyncio.to_thread(_argon2id, digest, salt)
+            return await asyncio.to_thread(_scrypt, digest, salt, 2**14)  # as earlier versions kept them
 
-    def _scrypt(self, digest: bytes, salt: bytes) -> bytes:
-        return hashlib.scrypt(digest, salt=salt, n=self.n, r=8, p=1, dklen=32, maxmem=64 * 1024 * 1024)
+
+def _scrypt(digest: bytes, salt: bytes, n: int) -> bytes:
+    return hashlib.scrypt(digest, salt=salt, n=n, r=8, p=1, dklen=32, maxmem=64 * 1024 * 1024)
+
+
+def _argon2id(digest: bytes, salt: bytes) -> bytes:
+    try:
+        function = Argon2id(salt=salt, length=32, iterations=PASSES, lanes=1, memory_cost=KIBIBYTES)
+    except UnsupportedAlgorithm:
+        raise ReferenceFault(
+            "The cryptography library here has no Argon2id.", "Install its wheel, or give --kdf light."
+        ) from None
+    return function.derive(digest)
 
 
 def assert_strong(name: str, password: str) -> str:
@@ -69,13 +99,21 @@ class Users:
         self.store = coreapp.store
         self.options = coreapp.options
         self.passwords = passwords
+        self.guesses = Guesses(0.0 if passwords.light else LONGEST_PAUSE)
         self.decoy: str | None = None
 
     async def prepare(self) -> None:
         """Make the built-in admin, unless it is there; its factory password has to be changed."""
-        if self.store.user(ADMIN) is not None:
-            return
         given = self.options.admin_password
+        there = self.store.user(ADMIN)
+        factory = given is None if there is None else there[2]
+        if factory and self.options.exposed:
+            raise ReferenceFault(
+                "Beyond loopback no client is served with the factory password.",
+                "Set WA_ADMIN_PASSWORD, or give --admin-password-file FILE.",
+            )
+        if there is not None:
+            return
         kept = await self.passwords.hash(FACTORY_PASSWORD if given is None else given)
         self.store.put_user(ADMIN, kept, ROLE_ADMIN, must_change=given is None)
 
@@ -95,7 +133,11 @@ class Users:
         name, password = self.credentials(call)
         found = self.store.user(name)
         if not await self.passwords.fits(password, found[0] if found else await self.bait()) or found is None:
+            await self.guesses.wrong(name)
             raise self.denied()
+        self.guesses.right(name)
+        if self.passwords.is_dated(found[0]):
+            self.store.put_user(name, await self.passwords.hash(password), found[1], must_change=found[2])
         body = call.object()
         new = optional(body, "new_password", string)
         if new is not None:
