@@ -343,3 +343,21 @@ def test_the_record_is_not_rewritten_by_what_a_client_calls_its_token(scripted, 
     assert shown["errors"][0]["details"] == "bad <secret>"
     assert "$WA_TOKEN" in exchange.curl()
     assert driver.recorder.scrub(f"{word} is a word of ours") == f"{word} is a word of ours"
+
+
+def test_a_connection_whose_request_was_answered_before_it_was_sent_is_not_used_again(serve, drive):
+    def handler(connection, number):
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += connection.recv(65536)
+        connection.sendall(answer("{}", "401 Unauthorized" if number == 1 else "200 OK"))
+        while connection.recv(65536):
+            pass
+
+    server = serve(handler)
+    driver = drive(server)
+    early = driver.request("POST", "/v1/settings/restore", content=b"x" * 10_000_000)
+    assert (early.status, early.failure) == (401, None)
+    again = driver.health()
+    assert (again.status, again.failure) == (200, None)
+    assert server.connections == 2
