@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "options", nargs="*", metavar="OPTION", help="of pytest: --wa-url for another client, …"
     )
     _add_init(commands.add_parser("init", help="write a first clients.toml for a client that runs"))
-    clean = commands.add_parser("clean", help="remove the containers, networks and volumes that runs left")
+    clean = commands.add_parser(
+        "clean", help="remove the temporary folders, containers and volumes that dead runs left"
+    )
     clean.add_argument("--images", action="store_true", help="also the images that were built")
     clean.add_argument("--all", action="store_true", help="also of runs that may still go on elsewhere")
     for name, what in (

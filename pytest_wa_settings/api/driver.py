@@ -17,7 +17,7 @@ from pytest_wa_settings.wire.addresses import address_of, through
 from pytest_wa_settings.wire.limits import MAX_BODY, broken
 from pytest_wa_settings.wire.parsing import MISSING, Undecodable, decode, dump_json, parse_json
 from pytest_wa_settings.wire.recording import RawHeaders, Recording, Reply, Sent
-from pytest_wa_settings.wire.redaction import secrets_in
+from pytest_wa_settings.wire.redaction import CHOSEN, OF_CLIENT, secrets_in
 from pytest_wa_settings.wire.transport import BoundedTransport, Manners, Plan
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -161,7 +161,7 @@ class Driver(Calls):
                 self.recorder.add_secret(secret)
         answer = self.login_as(name, known, new_password, timeout=timeout)
         if answer.ok and answer.token is not None:
-            self.recorder.add_secret(answer.token)
+            self.recorder.add_secret_of_client(answer.token)
             if remember and name == session.admin:
                 session.password = new_password if new_password is not None else known
                 session.current = answer.token if _sendable(answer.token) else None
@@ -189,6 +189,7 @@ class Driver(Calls):
         json: object = UNSET,
         content: bytes | None = None,
         secrets: Sequence[str] | None = None,
+        of_client: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
@@ -201,22 +202,22 @@ class Driver(Calls):
         login's when that is no judgement yet (`codes.not_now`), else one whose failure is `login failed: …`.
         `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
         connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS. `secrets` (perhaps
-        none) says that `content` was made up by the caller, and may be shown but for these texts; absent, a
-        content that is no JSON is never shown.
+        none) says that `content` was made up by the caller, and may be shown but for these texts and for
+        `of_client`, which the client chose; absent, a content that is no JSON is never shown.
         """
         body, kind = _body(json, content)
         again = method in REPEATABLE if repeatable is None else repeatable
         plan = Plan(self.timeout if timeout is None else timeout, again, fresh)
         given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
-        hidden = [*(secrets or ()), *secrets_in(parse_json(body or b"") if json is UNSET else json)]
-        for secret in hidden:
-            self.recorder.add_volatile_secret(secret)
+        value = parse_json(body or b"") if json is UNSET else json
+        named = self._hide(secrets or (), of_client)
+        hidden = [*named, *self._hide(secrets_in(value, CHOSEN), secrets_in(value, OF_CLIENT))]
         of_admin = token is ADMIN and "authorization" not in {name.lower() for name in given}
         own = json is UNSET and secrets is not None
         like = Sent(
             method=method,
             path=path,
-            secrets=tuple(secrets or ()) if own else hidden,
+            secrets=named if own else hidden,
             json=MISSING if json is UNSET else json,
             own=own,
             token="WA_TOKEN" if of_admin else "WA_OTHER_TOKEN",
@@ -275,17 +276,25 @@ class Driver(Calls):
         timeout: float | None = None,
         cut_after: int | None = None,
         secrets: Sequence[str] = (),
+        of_client: Sequence[str] = (),
     ) -> Answer:
         """The answer to `data`, sent as it is (inside TLS) on a connection of its own.
 
         With `cut_after` only so many first bytes are sent, then the connection is closed without waiting:
-        the answer's failure is `cut off by the suite`. `secrets` are texts in `data` that errors might echo.
+        the answer's failure is `cut off by the suite`. `secrets` are texts in `data` that errors might echo,
+        `of_client` those that the client chose (backup data).
         """
-        for secret in secrets:
-            self.recorder.add_volatile_secret(secret)
-        sent = raw.describe(data, self.base_url, cut_after, secrets)
+        sent = raw.describe(data, self.base_url, cut_after, self._hide(secrets, of_client))
         limit = self.timeout if timeout is None else timeout
         return self._recording.keep(sent, lambda: raw.ask(self._transport, data, limit, cut_after))
+
+    def _hide(self, chosen: Sequence[str], of_client: Sequence[str]) -> list[str]:
+        """Has both kinds of secrets hidden in what is recorded; returns all of them."""
+        for secret in chosen:
+            self.recorder.add_volatile_secret(secret)
+        for secret in of_client:
+            self.recorder.add_secret_of_client(secret)
+        return [*chosen, *of_client]
 
     def _headers(self, given: Mapping[str, str], token: str | None) -> dict[str, str]:
         merged = dict(self._always)

@@ -1,7 +1,9 @@
 """What a string could mean: the encodings that `data` may be written in, read as leniently as decoders do.
 
 Nothing here knows how a client encodes: the documentation leaves the alphabet of `data` open, so every
-question is asked of every encoding that the string could be (clauses BACKUP-4 and RESTORE-6).
+question is asked of every encoding that the string could be (clauses BACKUP-4 and RESTORE-6). A hostile
+client chooses the string: whatever looks at it takes what it visits from a budget, and follows no nesting of
+the client's by recursion.
 """
 
 from __future__ import annotations
@@ -11,20 +13,28 @@ import binascii
 import json
 import re
 import string
-import urllib.parse
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_RUN = re.compile(r"[A-Za-z0-9+/_]+(?:-{1,2}[A-Za-z0-9+/_]+)*-{0,2}={0,2}")
+from pytest_wa_settings.conformance.budget import ATTEMPT, Budget
+
+_RUN = re.compile(r"[A-Za-z0-9+/_][A-Za-z0-9+/_-]*={0,2}")
 _BASE64 = string.ascii_letters + string.digits + "+/"
 _NO_BASE64 = bytes(set(range(256)) - set(_BASE64.encode()))
 _HEX = string.hexdigits
 _SURELY_HEX = 32
-_MOST_OFFSETS = 512
-_MOST_VIEWS = 4000
-_MOST_BYTES = 4_000_000
-_MOST_AT_ONCE = 1_000_000
+_SPACES = (
+    " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_DEPTH = 3
+_MOST_JSON = 2**20
+_MOST_RUNS = 2**19
+_VISITS = 8
+"""How often a comparison may go through each character, all that could be read into it included."""
+_ONE_RUN = 256
+"""Characters that comparing one of many runs is counted as."""
+_UNTOLD = "changes that may be harmless were not made"
 
 
 @dataclass(frozen=True)
@@ -72,10 +82,19 @@ class Run:
         return self.replace(body)
 
 
-def longest_run(text: str) -> Run:
-    """The run of `text` that most likely carries the sealed bytes; the whole text if none stands out."""
-    runs = [match.span() for match in _RUN.finditer(text)]
-    start, end = max(runs, key=lambda span: span[1] - span[0], default=(0, len(text)))
+def longest_run(text: str, budget: Budget | None = None) -> Run:
+    """The run of `text` that most likely carries the sealed bytes; the whole text if none stands out.
+
+    Of more than half a million runs it is the longest of the first ones.
+    """
+    budget = budget or Budget(len(text) + (_MOST_RUNS + 1) * ATTEMPT)
+    start, end = 0, len(text)
+    longest = -1
+    for one, other in _runs(text):
+        if not budget.take(other - one, "only the first runs of it were compared by length"):
+            break
+        if other - one > longest:
+            start, end, longest = one, other, other - one
     body = text[start:end].rstrip("=")
     if len(body) < 16:
         return Run(text, start, end, "text")
@@ -84,6 +103,19 @@ def longest_run(text: str) -> Run:
     if len(body) % 4 != 1:
         return Run(text, start, end, "base64")
     return Run(text, start, end, "text")
+
+
+def _runs(text: str) -> Iterator[tuple[int, int]]:
+    """Where the stretches stand that could be one value each: three dashes part two of them."""
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        while (dashes := text.find("---", start, end)) >= 0:
+            yield start, dashes + 2
+            start = dashes + 3
+            while start < end and text[start] in "-=":
+                start += 1
+        if start < end:
+            yield start, end
 
 
 def lenient_base64(text: str) -> bytes:
@@ -102,32 +134,58 @@ def lenient_hex(text: str) -> bytes:
     return bytes.fromhex(digits[: len(digits) // 2 * 2])
 
 
+def percent_decoded(raw: bytes) -> bytes:
+    """The bytes with each %XX undone (RFC 3986, 2.1); a percent sign before anything else becomes `=`.
+
+    Quoted-printable is the same with another sign, and its decoder makes no list of a million parts.
+    """
+    return binascii.a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"="))
+
+
 def _all_of(text: str, alphabet: str) -> bool:
     return text.isascii() and not text.encode().translate(None, alphabet.encode())
 
 
-def could_mean_the_same(one: str, other: str, depth: int = 3) -> bool:
+def could_mean_the_same(one: str, other: str, budget: Budget | None = None) -> bool:
     """Whether some fair reading takes both strings for one value, so that neither is a damaged other.
 
     White space, letter case in single-case alphabets, unused low bits, both base64 alphabets, junk that
-    decoders skip, equal JSON: each is a way to be the same. Used to leave harmless changes out of RESTORE-6.
+    decoders skip, equal JSON: each is a way to be the same. Used to leave harmless changes out of RESTORE-6;
+    what cannot be told within the budget is left out, too.
     """
-    one, other = "".join(one.split()), "".join(other.split())
+    return _same(one, other, _DEPTH, budget or Budget(_VISITS * (len(one) + len(other)) + 2**20))
+
+
+def _same(one: str, other: str, depth: int, budget: Budget) -> bool:
+    if not budget.take(len(one) + len(other), _UNTOLD):
+        return True
+    one, other = _without_spaces(one), _without_spaces(other)
     if one == other:
         return True
-    if (one == one.lower() or one == one.upper()) and one.lower() == other.lower():
+    if one.lower() == other.lower() and (one == one.lower() or one == one.upper()):
         return True
-    if ("%" in one or "%" in other) and urllib.parse.unquote(one) == urllib.parse.unquote(other):
+    if ("%" in one or "%" in other) and _unquoted(one) == _unquoted(other):
         return True
     if depth == 0:
         return False
     parsed = _json(one), _json(other)
     if isinstance(parsed[0], (dict, list)) and isinstance(parsed[1], (dict, list)):
-        return _same_structure(parsed[0], parsed[1], depth)
-    return _same_decoded(one, other, depth) or _same_runs(one, other, depth)
+        return _same_structure(parsed[0], parsed[1], depth, budget)
+    return _same_decoded(one, other, depth, budget) or _same_runs(one, other, depth, budget)
 
 
-def _same_decoded(one: str, other: str, depth: int) -> bool:
+def _without_spaces(text: str) -> str:
+    for space in _SPACES:
+        if space in text:
+            text = text.replace(space, "")
+    return text
+
+
+def _unquoted(text: str) -> bytes:
+    return percent_decoded(text.encode("utf-8", "surrogatepass"))
+
+
+def _same_decoded(one: str, other: str, depth: int, budget: Budget) -> bool:
     body = one.rstrip("=")
     for alphabet, decode in ((_HEX, lenient_hex), (_BASE64 + "-_", lenient_base64)):
         if len(body) < 2 or not _all_of(body, alphabet):
@@ -137,129 +195,65 @@ def _same_decoded(one: str, other: str, depth: int) -> bool:
         left, right = decode(one), decode(other)
         if left == right:
             return True
-        if _texts_could_mean_the_same(left, right, depth - 1):
+        if _texts_could_mean_the_same(left, right, depth - 1, budget):
             return True
     return False
 
 
-def _texts_could_mean_the_same(left: bytes, right: bytes, depth: int) -> bool:
+def _texts_could_mean_the_same(left: bytes, right: bytes, depth: int, budget: Budget) -> bool:
     try:
-        return could_mean_the_same(left.decode("utf-8"), right.decode("utf-8"), depth)
+        return _same(left.decode("utf-8"), right.decode("utf-8"), depth, budget)
     except UnicodeDecodeError:
         return False
 
 
-def _same_runs(one: str, other: str, depth: int) -> bool:
+def _same_runs(one: str, other: str, depth: int, budget: Budget) -> bool:
     """Whether both have the same separators between runs, and each run could mean the same."""
-    if _RUN.fullmatch(one) or _RUN.sub("\0", one) != _RUN.sub("\0", other):
-        return False
-    left, right = _RUN.findall(one), _RUN.findall(other)
-    pairs = zip(left, right, strict=True)
-    return all(could_mean_the_same(a, b, depth - 1) for a, b in pairs)
+    left, right = _runs(one), _runs(other)
+    left_end = right_end = 0
+    while True:
+        start, end = next(left, (len(one), -1))
+        second, second_end = next(right, (len(other), -1))
+        if one[left_end:start] != other[right_end:second] or (end < 0) != (second_end < 0):
+            return False
+        if end < 0:
+            return True
+        if (start, end) == (0, len(one)):
+            return False  # it is one run, and was looked at as a whole
+        if not budget.take(_ONE_RUN, _UNTOLD):
+            return True
+        alike = one[start:end], other[second:second_end]
+        if alike[0] != alike[1] and not _same(*alike, depth - 1, budget):
+            return False
+        left_end, right_end = end, second_end
 
 
-def _same_structure(one: object, other: object, depth: int) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same_structure(one[k], other[k], depth) for k in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(
-            _same_structure(a, b, depth) for a, b in zip(one, other, strict=True)
-        )
-    if isinstance(one, str) and isinstance(other, str):
-        return could_mean_the_same(one, other, depth - 1) if depth else one == other
-    return type(one) is type(other) and one == other
+def _same_structure(one: object, other: object, depth: int, budget: Budget) -> bool:
+    """Whether two JSON values have the same members, and each text in them could mean the same."""
+    pairs = [(one, other)]
+    while pairs:
+        left, right = pairs.pop()
+        if isinstance(left, dict) and isinstance(right, dict):
+            if left.keys() != right.keys():
+                return False
+            pairs += [(left[name], right[name]) for name in left]
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            pairs += zip(left, right, strict=True)
+        elif isinstance(left, str) and isinstance(right, str):
+            if left != right and not _same(left, right, depth - 1, budget):
+                return False
+        elif type(left) is not type(right) or left != right:
+            return False
+    return True
 
 
 def _json(text: str) -> object:
+    """The object or list that `text` is as JSON, else None; a very long text is not read as such."""
+    if len(text) > _MOST_JSON or text[:1] not in ("{", "["):
+        return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def views(text: str, depth: int = 3) -> Iterator[tuple[str, bytes]]:
-    """Everything that can be read out of `text` without a key, as (how, bytes): clause BACKUP-4.
-
-    Undoes base64, base64url, hex, percent, UTF-16, gzip, zlib and deflate, nested `depth` deep, at every
-    place and alignment where such an encoding could begin. Bounded in number and size: of a text of more
-    than two megabytes the first and the last one are undone.
-    """
-    queue: list[tuple[str, bytes, int]] = [("as it is", text.encode("utf-8", "surrogatepass"), 0)]
-    seen = {queue[0][1]}
-    budget = _MOST_BYTES
-    while queue and len(seen) < _MOST_VIEWS and budget > 0:
-        how, raw, level = queue.pop(0)
-        yield how, raw
-        if level == depth:
-            continue
-        for name, inner in _undo(_ends(raw)):
-            if len(inner) >= 8 and inner not in seen:
-                seen.add(inner)
-                budget -= len(inner)
-                queue.append((name if level == 0 else f"{how}, then {name}", inner, level + 1))
-
-
-def _ends(raw: bytes) -> bytes:
-    return raw if len(raw) <= 2 * _MOST_AT_ONCE else raw[:_MOST_AT_ONCE] + raw[-_MOST_AT_ONCE:]
-
-
-def _undo(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    yield from _inflate(raw)
-    if b"\0" in raw[:64]:
-        yield "UTF-16", raw.decode("utf-16-le", "ignore").encode("utf-8", "ignore")
-        yield "UTF-16", raw.decode("utf-16-be", "ignore").encode("utf-8", "ignore")
-    if re.search(rb"%[0-9A-Fa-f]{2}", raw):
-        yield "percent", urllib.parse.unquote_to_bytes(raw)
-    joined = re.sub(rb"(?:\\[rn]|\s)+", b"", raw)
-    for match in re.finditer(rb"[0-9A-Fa-f]{16,}", joined):
-        digits = match.group()
-        for offset in (0, 1):
-            cut = digits[offset : offset + (len(digits) - offset) // 2 * 2]
-            yield "hex", bytes.fromhex(cut.decode())
-    for match in re.finditer(rb"[A-Za-z0-9+/_-]{11,}", joined):
-        body = match.group().decode().replace("-", "+").replace("_", "/")
-        for offset in range(4):
-            yield "base64", lenient_base64(body[offset:])
-
-
-def _inflate(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    for match in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]", raw):
-        name, bits = ("gzip", 31) if match.group()[0] == 0x1F else ("zlib", 15)
-        out = _decompress(raw[match.start() :], bits)
-        if out:
-            yield name, out
-    for offset in range(min(_MOST_OFFSETS, len(raw))):
-        out = _decompress(raw[offset:], -15)
-        if len(out) >= 24:
-            yield "deflate", out
-
-
-def _decompress(raw: bytes, bits: int) -> bytes:
-    machine = zlib.decompressobj(bits)
-    out = b""
-    try:
-        for at in range(0, len(raw), 256):
-            out += machine.decompress(raw[at : at + 256], 1_000_000)
-            if machine.eof or len(out) > 1_000_000:
-                break
-    except zlib.error:
-        pass  # what came before the damage can be read all the same
-    return out
-
-
-def readable_in(text: str, needles: dict[str, str]) -> str | None:
-    """How one of the needles can be read out of `text`, in words without its value; None if none can.
-
-    Args:
-        needles: what was planted, by a name that may be told (never the value).
-    """
-    forms = [
-        (name, form)
-        for name, needle in needles.items()
-        for form in (needle.encode(), needle.encode("utf-16-le"), needle.encode("utf-16-be"))
-    ]
-    for how, raw in views(text):
-        for name, form in forms:
-            if form in raw:
-                return f"{name} can be read in `data` ({how})"
-    return None

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pytest_wa_settings.api.codes import not_now
-from pytest_wa_settings.conformance.decoding import readable_in
+from pytest_wa_settings.conformance.budget import Budget
 from pytest_wa_settings.conformance.fields import BY_LEAF, PHOTO_DIGEST, Leaf, same_set, says_nothing
 from pytest_wa_settings.conformance.snapshots import Snapshot
+from pytest_wa_settings.conformance.views import MOST_VISITED, readable_in
 from pytest_wa_settings.verdicts import Evidence, Finding, FindingError, Judgement
 from pytest_wa_settings.wire import MISSING, Answer
 
@@ -382,14 +383,16 @@ def sealed(
 
     `held` are those of the needles that the client was seen to hold; absent, all of them.
     """
-    how = readable_in(data, needles)
+    budget = Budget(MOST_VISITED)
+    how = readable_in(data, needles, budget)
     if how is None:
         known = needles if held is None else set(held)
         held = tuple(name for name in needles if name != PASSWORD and name in known)
-        missing = (
+        nothing = (
             "no text and no number that the backup must hold is known: nothing of the client can be read"
         )
-        return Evidence("BACKUP-4", "sealed", fields=held, missing=None if held else missing)
+        missing = None if held else nothing
+        return Evidence("BACKUP-4", "sealed", fields=held, missing=missing, remark=budget.remark)
     sent = "a backup of a client whose settings hold " + ", ".join(sorted(needles))
     return Finding(
         "BACKUP-4", sent, "nothing of it can be read out of `data` without the password", how, answers
@@ -469,8 +472,10 @@ def not_echoed(answer: Answer, sent: str, needles: dict[str, str]) -> Judgement 
     if answer.ok or not answer.answered:
         return None
     text = answer.content.decode("utf-8", "replace")
-    how = readable_in(text, needles)
+    budget = Budget(MOST_VISITED)
+    how = readable_in(text, needles, budget)
     if how is None:
-        return Evidence("ROBUST-4", "nothing echoed in an error")
+        remark = budget.remark and budget.remark.replace("`data`", "an error")
+        return Evidence("ROBUST-4", "nothing echoed in an error", remark=remark)
     observed = how.replace("`data`", "the error")
     return Finding("ROBUST-4", sent, "an error that shows neither password nor settings", observed, (answer,))

@@ -18,7 +18,7 @@ from pytest_wa_settings.conformance.arrange import (
     take_backup,
 )
 from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
-from pytest_wa_settings.conformance.damage import damages
+from pytest_wa_settings.conformance.damage import damages_for
 from pytest_wa_settings.conformance.judgements import came, refused, unauthorized
 from pytest_wa_settings.conformance.passwords import NearMiss, near_misses
 from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals
@@ -145,7 +145,7 @@ def _calls(case: Case, client: Client, backup: Backup, other: Backup) -> Iterato
             for one in (*misses, NearMiss("the password of another backup", other.password))
         ],
     )
-    damaged = list(damages(backup.data, other.data))
+    damaged = damages_for(case, backup.data, other.data)
     yield (
         "RESTORE-6",
         [

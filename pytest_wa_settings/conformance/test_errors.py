@@ -172,7 +172,8 @@ def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
                     "POST",
                     f"/v1/settings/{path}",
                     content=content,
-                    secrets=tuple(members.values()),
+                    secrets=(password,),
+                    of_client=(backup.data,),
                     headers=headers,
                 )
                 answer = until_answered(client, ask)

@@ -18,7 +18,7 @@ from pytest_wa_settings.conformance.arrange import (
     take_backup,
 )
 from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
-from pytest_wa_settings.conformance.damage import Damage, damages, drawn_damage
+from pytest_wa_settings.conformance.damage import Damage, damages_for, drawn_damage
 from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came, refused
 from pytest_wa_settings.conformance.passwords import (
@@ -130,7 +130,7 @@ def test_directed_damage_is_refused(wa_case: Case) -> None:
             change_values(client, rng_of(wa_case), *ALL, now=backup.at)
         refusals = Refusals(wa_case, "RESTORE-6", client)
         refusals.judge("restore of data cut to a half", lambda: client.restore(password, _half(backup.data)))
-        directed = list(damages(backup.data, other.data))
+        directed = damages_for(wa_case, backup.data, other.data)
         for done, damage in enumerate(affordable(wa_case, directed, refusals.seconds)):
             wa_case.progress(done, len(directed), "damage to data")
             _refuse_damage(refusals, client, password, damage, every=IN_A_ROW)

@@ -17,7 +17,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.damage import damages
+from pytest_wa_settings.conformance.damage import damages_for
 from pytest_wa_settings.conformance.episodes import existing_app
 from pytest_wa_settings.conformance.fields import Leaf
 from pytest_wa_settings.conformance.judgements import (
@@ -123,7 +123,7 @@ def _judge_refusals(case: Case, new: Client, backup: Backup, sent: str) -> None:
     """An older version's format may be read by other code, which refuses what is refused in its own."""
     wrong = until_answered(new, lambda: new.restore(backup.password[::-1], backup.data))
     case.judge(refused("RESTORE-5", f"{sent}, with a wrong password", wrong))
-    for damage in list(damages(backup.data))[::_SOME_DAMAGES]:
+    for damage in damages_for(case, backup.data)[::_SOME_DAMAGES]:
         answer = until_answered(new, partial(new.restore, backup.password, damage.data))
         case.judge(refused("RESTORE-6", f"{sent}, damaged: {damage.how}", answer))
 

@@ -10,7 +10,6 @@ import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +19,7 @@ from pytest_wa_settings.reference.account import Account
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.certificates import Certificates
 from pytest_wa_settings.reference.configuration import Configuration
+from pytest_wa_settings.reference.connections import BoundedProtocol
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.errors import ReferenceFault
 from pytest_wa_settings.reference.http import Operation, Responder
@@ -109,7 +109,7 @@ class HttpServer(uvicorn.Server):
         self.patience = patience
         config = uvicorn.Config(
             app,
-            http="httptools" if find_spec("httptools") else "h11",
+            http=BoundedProtocol,
             loop="none",
             ws="none",
             lifespan="off",

@@ -204,7 +204,7 @@ class Coreapp:
         The network is told afterwards, at the latest when the app starts again: a kill at any moment
         leaves the old state under the old session, or the new one.
         """
-        with self.store.change():
+        with self.store.change_for_good():
             self.store.replace(opened.state)
             if self.options.new_code_on_restore:
                 self.store.put("registration", {**opened.state["registration"], **new_identity()})

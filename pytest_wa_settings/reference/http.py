@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from pytest_wa_settings.reference.errors import Refusal
 
-MAX_BODY = 8 * 1024 * 1024
-# How much of a body over the limit is still read, so that the caller gets to read the answer.
-DRAINED = 64 * 1024 * 1024
 NOTHING: Any = object()
 
 
@@ -34,14 +31,14 @@ class Principal:
 
 @dataclass
 class Call:
-    """One request, read whole; `target` is path and query as they were sent."""
+    """One request; its body comes once it is admitted. `target` is path and query as they were sent."""
 
     method: str
     path: str
     parameters: dict[str, str]
     query: dict[str, str]
     headers: dict[str, str]
-    body: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
     user: Principal | None = None
     target: str = ""
 
@@ -127,27 +124,6 @@ def read_target(scope: Scope) -> str:
     """A request's path and query as they were sent."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     return (path + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode("latin-1")
-
-
-async def read_body(headers: dict[str, str], receive: Receive, most: int) -> bytes:
-    """A request's body, or a refusal with 413 when it is larger than `most` bytes."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionResetError
-        size += len(message.get("body", b""))
-        if size <= most:
-            parts.append(message.get("body", b""))
-        elif size > DRAINED:
-            break
-        if not message.get("more_body", False):
-            break
-    if size > most:
-        details = f"The body has more than {most} bytes."
-        raise Refusal(413, 1025, details, headers=(("connection", "close"),))
-    return b"".join(parts)
 
 
 class Responder:

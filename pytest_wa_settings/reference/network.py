@@ -82,11 +82,15 @@ class Network:
             "accounts": [asdict(account) for account in self.accounts.values()],
             "contacts": [asdict(contact) for contact in self.contacts.values()],
         }
-        draft = self.path.with_suffix(".new")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(kept, file)
-        draft.replace(self.path)
+        draft = self.path.with_suffix(f".{secrets.token_hex(8)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                json.dump(kept, file)
+            os.replace(draft, self.path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
 
     # The clients' side.
 

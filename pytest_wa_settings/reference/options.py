@@ -29,7 +29,8 @@ def parse_version(text: str) -> Version:
 class Options:
     """One client's set-up; `number` is registered at birth, `port` 0 lets the starter choose one.
 
-    `synced` is False where the state goes with the process that started the client: see Store.
+    `synced` is False where the state goes with the process that started the client: see Store. `exposed`: it
+    is served by itself on an address that others reach.
     """
 
     shards: int = 1
@@ -48,6 +49,7 @@ class Options:
     log_level: str = "warning"
     api_key: str | None = None
     synced: bool = True
+    exposed: bool = False
 
     def __post_init__(self) -> None:
         kinds = {"str": str, "int": int, "bool": bool}

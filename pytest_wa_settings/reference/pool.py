@@ -11,10 +11,8 @@ import signal
 import socket
 import ssl
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pytest_wa_settings.reference.client import HttpServer, Parts, listen
@@ -24,6 +22,7 @@ from pytest_wa_settings.reference.logs import Log
 from pytest_wa_settings.reference.loop import END_SECONDS, Loop
 from pytest_wa_settings.reference.options import Options
 from pytest_wa_settings.reference.processes import Child, Ready, fork, fork_ahead, freeze
+from pytest_wa_settings.reference.temporary import Temporary
 from pytest_wa_settings.reference.tls import Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
@@ -63,7 +62,7 @@ class Pool:
     def __init__(self) -> None:
         self.loop = Loop()
         self.loop.on_turn = self.children_ended
-        self.folder = Path(tempfile.mkdtemp(prefix="wa-reference-"))
+        self.folder = Temporary().path
         self.networks: list[Child] = []
         self.clients: dict[str, Managed] = {}
         self.authority: Authority | None = None

@@ -8,7 +8,6 @@ import shutil
 import signal
 import ssl
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pytest_wa_settings.reference.logs import LEVELS, Log
 from pytest_wa_settings.reference.loop import Loop
 from pytest_wa_settings.reference.options import KDFS, NEWEST, POLICIES, SUCCESS_BODIES, Options
 from pytest_wa_settings.reference.processes import Child, Ready, fork, freeze
+from pytest_wa_settings.reference.temporary import Temporary
 from pytest_wa_settings.reference.tls import NAMES, Authority
 from pytest_wa_settings.reference.workers import run_client, run_network
 
@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="wa-settings", description="The reference client.")
     commands = made.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run one reference client in the foreground")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; beyond loopback a password is to be given"
+    )
     serve.add_argument("--port", type=int, default=9090, help="port to listen on")
     serve.add_argument("--http", action="store_true", help="plain HTTP instead of HTTPS")
     serve.add_argument(
@@ -53,7 +55,13 @@ def parser() -> argparse.ArgumentParser:
         "--restarted-outside", action="store_true", help="another program (Docker, say) starts it again"
     )
     serve.add_argument("--admin-password-file", metavar="FILE", help="also: environment WA_ADMIN_PASSWORD")
-    serve.add_argument("--kdf", choices=KDFS, default="strong", help="cost of key derivation")
+    serve.add_argument(
+        "--kdf",
+        choices=KDFS,
+        default="strong",
+        help="keys and account passwords: strong (the default) is Argon2id with "
+        "19 MiB and 2 passes for passwords, as OWASP advises; light costs nothing, for tests alone",
+    )
     serve.add_argument("--log-level", choices=list(LEVELS), default="info", help="JSON lines on stderr")
     serve.add_argument("--network", metavar="URL", help="a network that runs already")
     serve.add_argument("--network-port", type=int, default=0, help="port of the own network")
@@ -92,6 +100,11 @@ def password_from(file: str | None) -> str | None:
         ) from None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 class Server:
     """One client with its network and their lives."""
 
@@ -112,11 +125,13 @@ class Server:
             number=arguments.register,
             http=arguments.http,
             log_level=arguments.log_level,
+            exposed=not is_loopback(arguments.host),
             api_key=os.environ.get("WA_API_KEY") or None,
         )
         self.options = replace(options, **self.deviations.options)
         self.log = Log(arguments.log_level)
-        self.folder = Path(arguments.state_dir or tempfile.mkdtemp(prefix="wa-reference-"))
+        self.temporary = None if arguments.state_dir else Temporary()
+        self.folder = self.temporary.path if self.temporary else Path(arguments.state_dir)
         # A temporary state is kept only when it is asked for again: after a restore that stopped the app.
         self.keep = arguments.state_dir is not None
         self.loop = Loop()
@@ -136,6 +151,8 @@ class Server:
                 self.loop.turn(None)
         finally:
             self.loop.end(TERM_SECONDS)
+            if self.keep and self.temporary:
+                self.temporary.keep()
             if not self.keep:
                 shutil.rmtree(self.folder, ignore_errors=True)
         return self.status

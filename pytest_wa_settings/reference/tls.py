@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import tempfile
 from pathlib import Path
@@ -24,8 +25,10 @@ class Authority:
     def _make(self, names: tuple[str, ...]) -> None:
         ca = trustme.CA(organization_name="pytest-wa-settings reference", key_type=trustme.KeyType.ECDSA)
         leaf = ca.issue_cert(*names, key_type=trustme.KeyType.ECDSA)
-        self.chain_file.touch(mode=0o600)
-        self.chain_file.write_bytes(leaf.private_key_and_cert_chain_pem.bytes())
+        self.chain_file.unlink(missing_ok=True)  # half of a pair, or a link laid in its place
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(self.chain_file, flags, 0o600), "wb") as file:
+            file.write(leaf.private_key_and_cert_chain_pem.bytes())
         ca.cert_pem.write_to_path(str(self.ca_file))
 
     def context(self) -> ssl.SSLContext:

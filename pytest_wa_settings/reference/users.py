@@ -11,10 +11,15 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from pytest_wa_settings.reference.coreapp import Coreapp
-from pytest_wa_settings.reference.errors import Refusal, invalid, not_found
+from pytest_wa_settings.reference.errors import ReferenceFault, Refusal, invalid, not_found
 from pytest_wa_settings.reference.fields import optional, required, string, text
+from pytest_wa_settings.reference.guesses import Guesses
 from pytest_wa_settings.reference.http import Call, Operation, Reply
 from pytest_wa_settings.reference.vault import Cost
 from pytest_wa_settings.reference.webapp import token_digest
@@ -24,48 +29,90 @@ FACTORY_PASSWORD = "secret"
 ROLE_ADMIN, ROLE_USER = "ROLE_ADMIN", "ROLE_USER"
 TOKEN_SECONDS = 7 * 24 * 60 * 60
 SPECIAL = "!\"#$%&\\'()*+,-./:;<=>?@[]^_`{|}~"
+LONGEST_PAUSE = 2.0
+"""Seconds that a wrong password waits for its answer at most (see guesses)."""
+KIBIBYTES, PASSES = 19 * 1024, 2
+"""Argon2id's cost, with one lane: OWASP's advice (Password Storage Cheat Sheet)."""
+AT_ONCE = 4
+"""Passwords that are hashed at a time, 19 MiB each; more wait."""
 COSTS = {"strong": Cost(n=2**14, r=8, p=1), "light": Cost(n=2**4, r=8, p=1)}
-KEPT = re.compile(r"\$scrypt\$ln=([0-9]{1,2}),r=([0-9]{1,2}),p=([0-9]{1,2})\$([0-9a-f]+)\$([0-9a-f]+)")
+"""scrypt's: of test beds' clients, and what earlier versions kept their passwords by."""
+_OF_ARGON = re.compile(
+    r"\$argon2id\$v=19\$m=([0-9]{1,6}),t=([0-9]{1,2}),p=([0-9]{1,2})\$([0-9a-f]+)\$([0-9a-f]+)"
+)
+_OF_SCRYPT = re.compile(r"\$scrypt\$ln=([0-9]{1,2}),r=([0-9]{1,2}),p=([0-9]{1,2})\$([0-9a-f]+)\$([0-9a-f]+)")
 # As it was before it told its parameters: salt and digest alone, of the cost of the client that reads it.
-KEPT_BEFORE = re.compile(r"()()()([0-9a-f]+):([0-9a-f]+)")
+_BEFORE = re.compile(r"()()()([0-9a-f]+):([0-9a-f]+)")
 
 
 class Passwords:
-    """Hashes the passwords of users and checks them.
+    """Hashes the passwords of users and checks them: by Argon2id, in test beds by a scrypt of no cost.
 
-    What is kept tells its own parameters, as PHC strings do: a client that was started with another cost than
-    the one before takes the passwords that were kept under that one.
+    What is kept tells its own function and parameters, as PHC strings do: a client that was started with
+    another cost than the one before takes the passwords that were kept under that one.
     """
 
     def __init__(self, kdf: str) -> None:
+        self.light = kdf == "light"
         self.cost = COSTS[kdf]
+        self._room: asyncio.Semaphore | None = None
 
     async def hash(self, password: str) -> str:
         """What is kept of a password."""
         salt, cost = os.urandom(16), self.cost
-        digest = await self._derive(cost, password, salt)
-        return f"$scrypt$ln={cost.n.bit_length() - 1},r={cost.r},p={cost.p}${salt.hex()}${digest.hex()}"
+        if self.light:
+            digest = await self._by_scrypt(cost, password, salt)
+            return f"$scrypt$ln={cost.n.bit_length() - 1},r={cost.r},p={cost.p}${salt.hex()}${digest.hex()}"
+        digest = await self._by_argon(KIBIBYTES, PASSES, 1, password, salt)
+        return f"$argon2id$v=19$m={KIBIBYTES},t={PASSES},p=1${salt.hex()}${digest.hex()}"
 
     async def fits(self, password: str, kept: str) -> bool:
         """Whether a password is the one of which `kept` was kept."""
-        found = KEPT.fullmatch(kept) or KEPT_BEFORE.fullmatch(kept)
-        if found is None:
+        if found := _OF_ARGON.fullmatch(kept):
+            salt = bytes.fromhex(found[4])
+            derived = await self._by_argon(int(found[1]), int(found[2]), int(found[3]), password, salt)
+        elif found := _OF_SCRYPT.fullmatch(kept) or _BEFORE.fullmatch(kept):
+            cost = Cost(2 ** int(found[1]), int(found[2]), int(found[3])) if found[1] else self.cost
+            derived = await self._by_scrypt(cost, password, bytes.fromhex(found[4]))
+        else:
             return False
-        cost = Cost(2 ** int(found[1]), int(found[2]), int(found[3])) if found[1] else self.cost
-        digest = await self._derive(cost, password, bytes.fromhex(found[4]))
-        return hmac.compare_digest(digest, bytes.fromhex(found[5]))
+        return hmac.compare_digest(derived, bytes.fromhex(found[5]))
 
-    async def _derive(self, cost: Cost, password: str, salt: bytes) -> bytes:
-        # scrypt's HMAC takes `pw` and `pw\0` for one; a digest of fixed length does not.
-        digest = hashlib.sha512(password.encode("utf-8")).digest()
+    def is_dated(self, kept: str) -> bool:
+        """Whether `kept` was made by a weaker function than this client's."""
+        return not self.light and _OF_ARGON.fullmatch(kept) is None
+
+    async def _by_argon(self, kibibytes: int, passes: int, lanes: int, password: str, salt: bytes) -> bytes:
+        return await self._apart(_argon2id, _digest(password), salt, kibibytes, passes, lanes)
+
+    async def _by_scrypt(self, cost: Cost, password: str, salt: bytes) -> bytes:
         if cost.n <= COSTS["light"].n:
-            return self._scrypt(cost, digest, salt)
-        return await asyncio.to_thread(self._scrypt, cost, digest, salt)
+            return _scrypt(_digest(password), salt, cost)
+        return await self._apart(_scrypt, _digest(password), salt, cost)
 
-    def _scrypt(self, cost: Cost, digest: bytes, salt: bytes) -> bytes:
-        return hashlib.scrypt(
-            digest, salt=salt, n=cost.n, r=cost.r, p=cost.p, dklen=32, maxmem=64 * 1024 * 1024
-        )
+    async def _apart(self, function: Callable[..., bytes], *given: object) -> bytes:
+        self._room = self._room or asyncio.Semaphore(AT_ONCE)
+        async with self._room:
+            return await asyncio.to_thread(function, *given)
+
+
+def _digest(password: str) -> bytes:
+    # scrypt's HMAC takes `pw` and `pw\0` for one; a digest of fixed length does not.
+    return hashlib.sha512(password.encode("utf-8")).digest()
+
+
+def _scrypt(digest: bytes, salt: bytes, cost: Cost) -> bytes:
+    return hashlib.scrypt(digest, salt=salt, n=cost.n, r=cost.r, p=cost.p, dklen=32, maxmem=64 * 1024 * 1024)
+
+
+def _argon2id(digest: bytes, salt: bytes, kibibytes: int, passes: int, lanes: int) -> bytes:
+    try:
+        function = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=kibibytes)
+    except UnsupportedAlgorithm:
+        raise ReferenceFault(
+            "The cryptography library here has no Argon2id.", "Install its wheel, or give --kdf light."
+        ) from None
+    return function.derive(digest)
 
 
 def assert_strong(name: str, password: str) -> str:
@@ -83,13 +130,21 @@ class Users:
         self.store = coreapp.store
         self.options = coreapp.options
         self.passwords = passwords
+        self.guesses = Guesses(0.0 if passwords.light else LONGEST_PAUSE)
         self.decoy: str | None = None
 
     async def prepare(self) -> None:
         """Make the built-in admin, unless it is there; its factory password has to be changed."""
-        if self.store.user(ADMIN) is not None:
-            return
         given = self.options.admin_password
+        there = self.store.user(ADMIN)
+        factory = given is None if there is None else there[2]
+        if factory and self.options.exposed:
+            raise ReferenceFault(
+                "Beyond loopback no client is served with the factory password.",
+                "Set WA_ADMIN_PASSWORD, or give --admin-password-file FILE.",
+            )
+        if there is not None:
+            return
         kept = await self.passwords.hash(FACTORY_PASSWORD if given is None else given)
         self.store.put_user(ADMIN, kept, ROLE_ADMIN, must_change=given is None)
 
@@ -109,7 +164,11 @@ class Users:
         name, password = self.credentials(call)
         found = self.store.user(name)
         if not await self.passwords.fits(password, found[0] if found else await self.bait()) or found is None:
+            await self.guesses.wrong(name)
             raise self.denied()
+        self.guesses.right(name)
+        if self.passwords.is_dated(found[0]):
+            self.store.put_user(name, await self.passwords.hash(password), found[1], must_change=found[2])
         body = call.object()
         new = optional(body, "new_password", string)
         if new is not None:

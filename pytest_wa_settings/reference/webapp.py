@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
+from pytest_wa_settings.reference import intake
 from pytest_wa_settings.reference.coreapp import Coreapp
 from pytest_wa_settings.reference.errors import Refusal
 from pytest_wa_settings.reference.http import (
-    MAX_BODY,
     Call,
     Operation,
     Principal,
     Reply,
     Responder,
-    read_body,
     read_headers,
     read_query,
     read_target,
@@ -113,16 +112,21 @@ class Endpoint:
             )
 
     async def answer(self, scope: Scope, receive: Receive) -> Reply:
-        """The reply to one request, or a refusal."""
-        headers = read_headers(scope)
-        body = await read_body(headers, receive, self.webapp.max_body)
+        """The reply to one request, or a refusal; who may not pass has no body read."""
+        webapp = self.webapp
         parameters = scope.get("path_params", {})
-        call = Call(scope["method"], self.path, parameters, read_query(scope), headers, body)
+        call = Call(scope["method"], self.path, parameters, read_query(scope), read_headers(scope))
         call.target = read_target(scope)
         operation = self.operation(call.method)
-        self.webapp.coreapp.assert_running()
-        call.user = self.webapp.guard.admit(operation.access, call)
-        return await operation.handler(call)
+        webapp.coreapp.assert_running()
+        call.user = webapp.guard.admit(operation.access, call)
+        most, drained = webapp.max_body, intake.DRAINED
+        if call.user is None:
+            most = min(most, intake.STRANGERS_BODY)
+            drained = min(drained, intake.DRAINED_FOR_STRANGERS)
+        async with webapp.intake.body(receive, most, drained) as call.body:
+            webapp.coreapp.assert_running()
+            return await operation.handler(call)
 
     def operation(self, method: str) -> Operation:
         """The operation for a method; HEAD is answered as GET, without the content."""
@@ -151,7 +155,8 @@ class Webapp:
         self.responder = responder
         self.guard = guard
         self.log = log
-        self.max_body = MAX_BODY
+        self.max_body = intake.MAX_BODY
+        self.intake = intake.Intake()
         paths: dict[str, dict[str, Operation]] = {}
         for operation in operations:
             paths.setdefault(operation.path, {})[operation.method] = operation

@@ -12,6 +12,7 @@ from pytest_wa_settings.session.check import check
 from pytest_wa_settings.session.init import Wishes, ask_for_the_rest, clients_toml, look_at, write_entry
 from pytest_wa_settings.session.options import OptionError, Options, password_from
 from pytest_wa_settings.testbed import TestbedError, UsageError
+from pytest_wa_settings.testbed.scratch import sweep
 
 DONE, CANNOT, USAGE = 0, 1, 4
 
@@ -61,7 +62,20 @@ def init_file(given: argparse.Namespace) -> int:
 
 
 def clean_up(given: argparse.Namespace) -> int:
-    """Removes what runs with containers left: 0 when nothing is left, 1 where something could not go."""
+    """Removes what dead runs left: 0 when nothing is left, 1 where something could not go.
+
+    Without a Docker engine only temporary folders are looked at; no failure, unless images were to go.
+    """
+    swept = sweep()
+    print(f"removed: {swept.removed} temporary folders")
+    if swept.in_use:
+        print(f"spared: {swept.in_use} temporary folders, which are in use")
+    for line in swept.failed:
+        print(f"wa-settings: {line}", file=sys.stderr)
+    return max(CANNOT if swept.failed else DONE, _clean_engine(given))
+
+
+def _clean_engine(given: argparse.Namespace) -> int:
     # imported here: only this command needs Docker
     from pytest_wa_settings.testbed.engine import Engine
     from pytest_wa_settings.testbed.image import remove_images
@@ -69,6 +83,13 @@ def clean_up(given: argparse.Namespace) -> int:
     engine = Engine()
     try:
         engine.connect()
+    except TestbedError as error:
+        engine.close()
+        if given.images:
+            return _told(error, CANNOT)
+        print(f"containers were not looked at: {error.problem}")
+        return DONE
+    try:
         left = engine.remove_left_behind(kept=True, unknown=given.all)
         images = remove_images(engine) if given.images else 0
     except TestbedError as error:

@@ -7,7 +7,6 @@ import io
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_wa_settings.session.replay import had_in_report
 from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.session.signals import sigterm_interrupts
 from pytest_wa_settings.testbed import TestbedError, UsageError
+from pytest_wa_settings.testbed.scratch import Scratch
 from pytest_wa_settings.verdicts.catalog import load_catalog
 from pytest_wa_settings.verdicts.entries import told
 from pytest_wa_settings.verdicts.report import discard_report
@@ -172,12 +172,12 @@ def _blocks(arguments: Sequence[str], plugin: str) -> bool:
 @contextlib.contextmanager
 def _surroundings() -> Generator[Path, None, None]:
     """A temporary home for pytest's cache and Hypothesis, so that the folder stays as it was."""
-    with tempfile.TemporaryDirectory(prefix="wa-settings-") as home:
-        changed = {"PYTEST_ADDOPTS": None, "HYPOTHESIS_STORAGE_DIRECTORY": str(Path(home) / "hypothesis")}
+    with Scratch() as home:
+        changed = {"PYTEST_ADDOPTS": None, "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis")}
         before = {name: os.environ.get(name) for name in changed}
         _set(changed)
         try:
-            yield Path(home)
+            yield home
         finally:
             _set(before)
 

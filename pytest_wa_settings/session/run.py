@@ -215,8 +215,16 @@ class Run:
         """By what the entry of a test is made."""
         from pytest_wa_settings.verdicts.entries import Means, no_log
 
-        wording = partial(self.scrub, wording=True)
-        return Means(self.scrub, wording, log_of or no_log, self.options.report)
+        def of_client(client: str) -> str | None:
+            return self.scrub_of_client((log_of or no_log)(client) or "")
+
+        return Means(self.scrub, partial(self.scrub, wording=True), of_client, self.options.report)
+
+    def scrub_of_client(self, text: str) -> str:
+        """As scrub, for a text that comes from a client: nothing that it chose is kept either."""
+        for part in self._parts.values():
+            text = part.scrub_of_client(text)
+        return self.scrub(self._recorder.scrub_of_client(text) if self._recorder else text)
 
     def close(self) -> list[str]:
         """Closes the testbed, which puts declared clients back; returns its lines for the terminal.

@@ -118,6 +118,7 @@ class Client(Restoring):
         json: object = UNSET,
         content: bytes | None = None,
         secrets: Sequence[str] | None = None,
+        of_client: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
         token: str | Token = ADMIN,
         timeout: float | None = None,
@@ -127,8 +128,8 @@ class Client(Restoring):
         """The answer to a request, asked again while it is no judgement yet, within the ready timeout.
 
         A gateway's answer to what changes something is given back: whether it was carried out is unknown (see
-        `change`). A restore of any shape counts, and is allowed, as `restore` says. `secrets`: see
-        `Driver.request`.
+        `change`). A restore of any shape counts, and is allowed, as `restore` says. `secrets`, `of_client`:
+        see `Driver.request`.
         """
         restores = is_restore(method, path)
         if restores:
@@ -145,6 +146,7 @@ class Client(Restoring):
                     json=json,
                     content=content,
                     secrets=secrets,
+                    of_client=of_client,
                     headers=headers,
                     token=token,
                     timeout=timeout,

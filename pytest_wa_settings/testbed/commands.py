@@ -8,11 +8,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pytest_wa_settings.testbed.environment import child_environment, withheld
 from pytest_wa_settings.testbed.errors import StartFailed
 from pytest_wa_settings.testbed.life import Life
 
@@ -38,9 +39,18 @@ class Ran:
         return self.status == 0
 
 
-def run_command(command: str, *, limit: float, folder: Path, scrub: Callable[[str], str] = str) -> Ran:
+def run_command(
+    command: str,
+    *,
+    limit: float,
+    folder: Path,
+    scrub: Callable[[str], str] = str,
+    secrets: Collection[str] = (),
+) -> Ran:
     """Runs `command` in a shell in `folder`, for at most `limit` seconds; its end of output is kept.
 
+    Of the environment it gets neither a WA_* variable nor one that holds one of `secrets`, but for those that
+    its own text names: it may be somebody else's script, and write its environment down.
     It has a process group of its own, which is ended with it only when it takes too long: what a command
     starts and leaves running (the client itself, perhaps) is the operator's.
     """
@@ -55,6 +65,7 @@ def run_command(command: str, *, limit: float, folder: Path, scrub: Callable[[st
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
+                env=child_environment(secrets, command=command),
                 start_new_session=True,
             )
         except OSError as error:
@@ -110,6 +121,9 @@ def _tail(output: IO[bytes]) -> str:
     return output.read(4 * _KEPT).decode("utf-8", "replace").strip()
 
 
+_MOST_NAMES = 4
+
+
 class CommandLife(Life):
     """The life of a client that only the operator's commands can start again, or reset."""
 
@@ -122,6 +136,7 @@ class CommandLife(Life):
         limit: float,
         folder: Path,
         scrub: Callable[[str], str],
+        secrets: Collection[str] = (),
     ) -> None:
         self.can_restart = self.can_kill = restart is not None
         self.can_reset = reset is not None
@@ -130,6 +145,7 @@ class CommandLife(Life):
         self._limit = limit
         self._folder = folder
         self._scrub = scrub
+        self._secrets = secrets
         self._failures: dict[str, list[StartFailed]] = {}
 
     def restart(self) -> None:
@@ -146,7 +162,9 @@ class CommandLife(Life):
         failures = self._failures.setdefault(what, [])
         if len(failures) >= _MOST_FAILURES or any(one.took_too_long for one in failures):
             raise failures[-1].again()
-        ran = run_command(command, limit=self._limit, folder=self._folder, scrub=self._scrub)
+        ran = run_command(
+            command, limit=self._limit, folder=self._folder, scrub=self._scrub, secrets=self._secrets
+        )
         if ran.ok:
             failures.clear()
         else:
@@ -155,8 +173,16 @@ class CommandLife(Life):
             said = " ".join(words.split())[-300:]
             failed = StartFailed(
                 f"the {what} of {self._name} failed: {ended}" + (f"; its last words: {said}" if said else ""),
-                "run it by hand to see why",
+                f"run it by hand to see why{self._without(command)}",
             )
             failed.took_too_long = bool(ran.why)
             failures.append(failed)
             raise failed
+
+    def _without(self, command: str) -> str:
+        """A hint at the variables that the command did not get."""
+        names = withheld(self._secrets, command=command)
+        if not names:
+            return ""
+        shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
+        return f"; it gets {shown} only where its own text names them"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -26,6 +24,7 @@ from pytest_wa_settings.testbed.image import built_image, need_image
 from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
 from pytest_wa_settings.testbed.life import Life
 from pytest_wa_settings.testbed.managed import Claim, Key, ManagedTestbed
+from pytest_wa_settings.testbed.scratch import Scratch
 from pytest_wa_settings.testbed.webhook import Receiver
 from pytest_wa_settings.wire import Tls
 
@@ -110,6 +109,7 @@ class ContainerTestbed(ManagedTestbed):
         self._engine: Engine | None = None
         self._hands: ThreadPoolExecutor | None = None
         self._folder: Path | None = None
+        self._scratch: Scratch | None = None
         self._extra_hosts: Mapping[str, str] = {}
         self._outer_network = ""
         self._lives: dict[str, Any] = {}
@@ -127,7 +127,8 @@ class ContainerTestbed(ManagedTestbed):
         engine.call_reaper()
         try:
             engine.remove_left_behind()
-            self._folder = Path(tempfile.mkdtemp(prefix="wa-containers-"))
+            self._scratch = Scratch("containers-")
+            self._folder = self._scratch.path
             self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="wa-containers")
             self._image = self._find_image(engine)
             if self.options.variant is not None:
@@ -186,8 +187,8 @@ class ContainerTestbed(ManagedTestbed):
                 self._told = self._tell_kept()
             else:
                 self._told = engine.remove_own()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            if self._scratch is not None:
+                self._scratch.close()
             engine.close()
             self._shelves.clear()
             self._engine = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_wa_settings.testbed.address import Declared
@@ -30,7 +31,7 @@ def declared_by_url(address: Declared, settings: Settings) -> DeclaredTestbed:
         restart=settings.restart_command,
         webhook=settings.webhook,
     )
-    return DeclaredTestbed(entry.name, address.url, [entry], settings)
+    return DeclaredTestbed(entry.name, address.url, _withholding([entry]), settings)
 
 
 def testbed_names(config: Path, settings: Settings) -> tuple[str, ...]:
@@ -50,5 +51,11 @@ def declared_by_file(settings: Settings) -> DeclaredTestbed:
             f"{settings.config} declares the testbeds {', '.join(names)}, and one run certifies one",
             "give each testbed a file of its own",
         )
-    mine = [entry for entry in entries if (entry.testbed or settings.config.stem) == name]
+    mine = [entry for entry in _withholding(entries) if (entry.testbed or settings.config.stem) == name]
     return DeclaredTestbed(name, str(settings.config), mine, settings)
+
+
+def _withholding(entries: list[Entry]) -> list[Entry]:
+    """The entries, each with the secrets of all of them as what its commands do not get."""
+    secrets = frozenset(secret for entry in entries for secret in entry.secrets)
+    return [replace(entry, withheld=secrets) for entry in entries]

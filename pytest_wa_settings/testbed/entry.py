@@ -18,7 +18,8 @@ MAX_RESTORES, MAX_RESTORES_WITH_RESET = 20, 200
 class Entry:
     """One declared client. None stands for what was not declared; the secrets never show in a repr.
 
-    `max_restores` counts the one that puts the client back. `folder` is where its commands run.
+    `max_restores` counts the one that puts the client back. `folder` is where its commands run, and
+    `withheld` what no variable that they get may hold: the secrets of all clients of the run.
     """
 
     name: str
@@ -52,12 +53,24 @@ class Entry:
     webhook_cert: Path | None = None
     testbed: str | None = None
     folder: Path = field(default_factory=Path.cwd)
+    withheld: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The passwords, the token and the header values of this client."""
+        given = (self.admin_password, self.token, self.user_password, *self.headers.values())
+        return frozenset(secret for secret in given if secret)
 
     @property
     def on_loopback(self) -> bool:
         """Whether the client runs on this machine, so that it reaches a receiver there."""
-        host = urlsplit(self.url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        return is_loopback(self.url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own loopback (RFC 6761, 6.3; RFC 1122, 3.2.1.3)."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
 
 
 def place_of(url: str) -> str:

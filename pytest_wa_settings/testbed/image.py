@@ -20,6 +20,8 @@ from docker import errors
 
 from pytest_wa_settings.testbed.box import FAULTS, EngineError, explained, told
 from pytest_wa_settings.testbed.engine import Engine
+from pytest_wa_settings.testbed.environment import child_environment
+from pytest_wa_settings.testbed.scratch import Scratch
 
 BASE = "python:3.12-slim"
 REPOSITORY = "pytest-wa-settings-reference"
@@ -103,20 +105,25 @@ def _digest(base: str, files: Mapping[str, bytes]) -> str:
 def _one_builder(tag: str) -> Iterator[None]:
     """Lets one process of this machine at a time look for an image and build it."""
     name = hashlib.sha256(tag.encode()).hexdigest()[:16]
-    with open(Path(tempfile.gettempdir()) / f"wa-settings-build-{name}.lock", "w") as handle:
-        try:
-            import fcntl
-        except ImportError:  # a system without: two may build at once there, which does no harm
-            yield
-            return
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        import fcntl
+
+        path = Path(tempfile.gettempdir()) / f"wa-settings-build-{os.getuid()}-{name}.lock"
+        handle = os.open(path, flags, 0o600)
+    except (ImportError, OSError):  # no locks here, or somebody else's: two may build at once, without harm
+        yield
+        return
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)
 
 
 def _build(engine: Engine, base: str, files: Mapping[str, bytes], tag: str) -> None:
     need_image(engine, base)
-    with tempfile.TemporaryDirectory(prefix="wa-wheels-") as folder:
-        wheels = Path(folder)
+    with Scratch("wheels-") as wheels:
         _download(_probed(engine, base), wheels)
         context = _context({**files, **{f"wheels/{one.name}": one.read_bytes() for one in wheels.iterdir()}})
     try:
@@ -198,7 +205,11 @@ def _download(python: tuple[str, list[str]], folder: Path) -> None:
             continue
         try:
             done = subprocess.run(
-                [*pip, *command], capture_output=True, check=False, timeout=_DOWNLOAD_WITHIN
+                [*pip, *command],
+                capture_output=True,
+                check=False,
+                timeout=_DOWNLOAD_WITHIN,
+                env=child_environment(),
             )
         except (OSError, subprocess.TimeoutExpired):
             continue

@@ -15,8 +15,10 @@ import time
 from collections.abc import Mapping
 from typing import IO, Any
 
+from pytest_wa_settings.testbed.environment import child_environment
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError
 from pytest_wa_settings.testbed.life import Life
+from pytest_wa_settings.testbed.scratch import Scratch
 
 _ANSWER_WITHIN = 60.0
 _END_WITHIN = 5.0
@@ -36,6 +38,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._log: IO[bytes] | None = None
+        self._scratch: Scratch | None = None
         self._lock = threading.RLock()
         self._next = 0
         self._answers: dict[int, dict[str, Any]] = {}
@@ -46,7 +49,7 @@ class Pool:
         """Starts the process; raises PoolError."""
         safe_path = ["-P"] if sys.version_info >= (3, 11) else []
         command = [sys.executable, *safe_path, "-m", "pytest_wa_settings.reference", "pool"]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("WA_")}
+        self._scratch = Scratch("pool-")
         # Without a name: nothing of it is left, also after a SIGKILL.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the pool
         try:
@@ -57,7 +60,9 @@ class Pool:
                 stderr=self._log,
                 # Not the folder that the user stands in, whose modules might shadow others.
                 cwd=os.path.abspath(os.sep),
-                env=kept,
+                # Its folders stand in ours, which it holds with us.
+                env={**child_environment(), "TMPDIR": str(self._scratch.path)},
+                pass_fds=(self._scratch.lock,),
                 # Ctrl-C on the terminal is for the suite, which ends the pool in its own time.
                 start_new_session=True,
             )
@@ -123,6 +128,9 @@ class Pool:
         if self._log is not None:
             self._log.close()
             self._log = None
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -13,6 +13,7 @@ from pytest_wa_settings.api.resources import is_web_page
 from pytest_wa_settings.api.versions import version_of
 from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE
 from pytest_wa_settings.testbed.base import setup_text
+from pytest_wa_settings.testbed.entry import is_loopback
 from pytest_wa_settings.testbed.errors import TestbedError
 from pytest_wa_settings.testbed.retry import RetryPolicy
 from pytest_wa_settings.wire import NO_TOKEN, Answer, WireError
@@ -63,12 +64,25 @@ def preflight(client: Client) -> Found:
     statuses = tuple(states.statuses(health))
     version = client.version or version_of(health, application, support)
     latency = max(answer.seconds for answer in answers if answer.failure is None)
-    warnings = list(filter(None, [_clock(client, health if health.answered else reached)]))
+    warnings = list(filter(None, [_exposed(client), _clock(client, health if health.answered else reached)]))
     where = f"{client.name}: {client.driver.base_url}"
     shown = ", ".join(sorted(set(statuses))) or _without_status(health)
     what = f"version {version or 'unknown'}, {shown}, {setup_text(client.setup)}"
     lines = [f"{where}, {what}, slowest answer {latency * 1000:.0f} ms", *warnings]
     return Found(lines, warnings, latency, statuses, version, states.is_multi(health))
+
+
+def exposure(address: str, *, verify: bool) -> str | None:
+    """How what is sent to `address` can be read, or taken, on the way; None if it cannot."""
+    if address.startswith("http://"):
+        open_to_all = not is_loopback(address)
+        return "plain HTTP beyond this machine: passwords and backups can be read" if open_to_all else None
+    return None if verify else "its certificate is not checked: anybody may take its place"
+
+
+def _exposed(client: Client) -> str | None:
+    why = exposure(client.driver.base_url, verify=client.driver.tls.verify)
+    return None if why is None else f"{client.name}: {why}"
 
 
 def _without_status(health: Answer) -> str:

@@ -104,7 +104,9 @@ class Restoring(ABC):
         self.prepare_restore()
         request = self.driver.compose("POST", RESTORE, json={"password": password, "data": data})
         cut = max(1, min(len(request), int(len(request) * fraction)))
-        return self._restoring(lambda: self.driver.send_raw(request, cut_after=cut, secrets=(password, data)))
+        return self._restoring(
+            lambda: self.driver.send_raw(request, cut_after=cut, secrets=(password,), of_client=(data,))
+        )
 
     def prepare_restore(self, count: int = 1) -> None:
         """Raises Unavailable unless so many restores may be sent; sees to the safety backup first."""

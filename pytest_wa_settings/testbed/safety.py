@@ -125,7 +125,7 @@ def take_safety_backup(client: Client) -> SafetyBackup:
             f"no safety backup of {client.name} could be taken ({came}), so nothing is restored on it",
             "see that backup works on it",
         )
-    client.driver.recorder.add_secret(data)
+    client.driver.recorder.add_secret_of_client(data)
     url = client.driver.base_url
     path = _write(client.name, {"client": client.name, "url": url, "password": password, "data": data})
     return SafetyBackup(path, url, client.driver.tls.curl_options(), password, data)

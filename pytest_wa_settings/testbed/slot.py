@@ -339,7 +339,8 @@ def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
         reset=entry.reset,
         limit=testbed.ready_timeout,
         folder=entry.folder,
-        scrub=testbed.recorder.scrub,
+        scrub=testbed.recorder.scrub_of_client,
+        secrets=entry.withheld | entry.secrets,
     )
     new = entry.state == "unregistered"
     accounts = Accounts(

@@ -50,6 +50,7 @@ class Evidence:
         fields: the fields that were read and could have read otherwise.
         control: what was positive beside it, so that the judgement means something; None: none is needed.
         missing: why this is not enough for a pass, with what was missing; None where it is enough.
+        remark: what was left out of the judgement, to stand with the clause.
     """
 
     clause: str
@@ -58,6 +59,7 @@ class Evidence:
     fields: tuple[str, ...] = ()
     control: str | None = None
     missing: str | None = None
+    remark: str | None = None
 
     def joined(self, other: Evidence) -> Evidence:
         """Both as one, where a judgement was made several times; it is enough where one of them is."""
@@ -186,6 +188,8 @@ class Case:
                 raise FindingError(one)
             if one.missing is not None:
                 raise NotTested(one.missing, "no evidence")
+            if one.remark is not None:
+                self.remark(one.remark)
             key = (one.clause, one.judgement)
             self._evidence[key] = self._evidence[key].joined(one) if key in self._evidence else one
 

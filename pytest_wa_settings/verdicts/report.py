@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -138,19 +139,26 @@ def merge_reports(
     }
 
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
 def write_report(folder: Path, report: dict[str, Any]) -> Path:
     """Writes the report into the folder, which it makes if need be; returns the file.
 
-    The file appears whole or not at all. Bodies that the curl lines of its findings read become files beside
-    it; of one that cannot be written the report has a note.
+    The file appears whole or not at all. A link in its place is replaced, and not followed. Bodies that the
+    curl lines of its findings read become files beside it; of one that cannot be written the report has a
+    note.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = _with_files(folder, report)
     target = folder / NAME
-    unfinished = folder / f".{NAME}.{os.getpid()}"
+    # a name that nobody can have laid a link under before, in the same folder so that it can be renamed
+    unfinished = folder / f".{NAME}.{secrets.token_hex(8)}"
+    handle = os.open(unfinished, _NEW_FILE, 0o666)
     try:
-        unfinished.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(target)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        os.replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
     return target
@@ -181,12 +189,15 @@ def _write_body(folder: Path, name: str, content: bytes) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(path, _NEW_FILE, 0o600), "wb") as file:
         file.write(content)
 
 
 def discard_report(folder: Path) -> None:
-    """Removes an earlier run's report, so that a run that dies early does not seem to have made it."""
+    """Removes an earlier run's report, so that a run that dies early does not seem to have made it.
+
+    Where it is a link, the link goes, and not what it leads to.
+    """
     with contextlib.suppress(FileNotFoundError):
         (folder / NAME).unlink()
     with contextlib.suppress(OSError):

@@ -42,6 +42,7 @@ class Connection:
     def __init__(self, target: Target, budget: Budget) -> None:
         self.target = target
         self.last_used = time.monotonic()
+        self._broken_off = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._first = b""
         self._eof = False
@@ -124,7 +125,10 @@ class Connection:
         return failure
 
     def _finish(self) -> None:
-        # Bytes after the answer would be taken for the next one: such a connection is not used again.
+        # Bytes after the answer would be taken for the next one, and the next request for the rest of one
+        # that was answered before it was sent (RFC 9112, 9.5): such a connection is not used again.
+        if self._broken_off:
+            return
         done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
         if done and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
@@ -148,6 +152,7 @@ class Connection:
                 ready = selector.select(budget.remaining())
                 mask = ready[0][1] if ready else 0
                 if mask & selectors.EVENT_READ and (head := self._peek()) is not None:
+                    self._broken_off = True
                     return head
                 if self._eof:
                     return None

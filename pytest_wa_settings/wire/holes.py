@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .parsing import MAX_DEPTH, depth_within, dump_json
-from .scrubber import HIDDEN, SHORTEST, spellings
+from .scrubber import HIDDEN
+from .spellings import SHORTEST, spellings
 
 MOST = 60
 """A body with more holes than this is not worth a variable for each."""

@@ -43,7 +43,8 @@ class Recorder:
         self._count = 0
         self._received = 0
         self._scrubber = Scrubber()
-        self.redact = Redactor(self._scrubber)
+        self.redact_sent = Redactor(self._scrubber.scrub, self.scrub_wording)
+        self.redact_answer = Redactor(self._scrubber.scrub_of_client, self.scrub_wording)
 
     @property
     def exchanges(self) -> list[Exchange]:
@@ -58,26 +59,38 @@ class Recorder:
         return self._count
 
     def add_secret(self, secret: str) -> None:
-        """Has `secret` (4 characters or more) replaced wherever it would be recorded, encoded too."""
+        """Has what the suite or its user chose (4 characters or more) hidden everywhere, encoded too."""
         self._scrubber.add(secret)
 
     def add_volatile_secret(self, secret: str) -> None:
         """As add_secret, for what is drawn by the thousand: the oldest are forgotten in the end."""
+        self._before_forgetting()
+        self._scrubber.add_volatile(secret)
+
+    def add_secret_of_client(self, secret: str) -> None:
+        """Has what the client chose hidden in its own texts; in ours where no word of ours can be meant."""
+        self._before_forgetting()
+        self._scrubber.add_of_client(secret)
+
+    def _before_forgetting(self) -> None:
         if self._scrubber.forgets_next:
             with self._lock:
                 drafts = list(self._drafts)
                 self._drafts.clear()
             for draft in drafts:  # the last moment at which all that may be in them is known
                 draft()
-        self._scrubber.add_volatile(secret)
 
     def scrub(self, text: str) -> str:
-        """`text` with every registered secret replaced, raw and as JSON, percent, base64 or hex write it."""
+        """The suite's own `text` without secrets: raw, or as JSON, percent, base64 or hex write them."""
         return self._scrubber.scrub(text)
 
     def scrub_wording(self, text: str) -> str:
         """As `scrub`, for a sentence of the suite: a secret that is a word of the suite's own stays in it."""
         return self._scrubber.scrub(text, wording=True)
+
+    def scrub_of_client(self, text: str) -> str:
+        """As scrub, for a text that comes from the client: nothing that it chose is kept either."""
+        return self._scrubber.scrub_of_client(text)
 
     def next_number(self) -> int:
         """A number for an exchange about to begin: 1, 2, ..., each given once."""

@@ -73,8 +73,8 @@ class Recording:
         texts = tuple((_text(name), _text(value)) for name, value in headers)
         parsed = parse_json(content)
         for secret in secrets_in(parsed):
-            self.recorder.add_volatile_secret(secret)
-        redact = self.recorder.redact
+            self.recorder.add_secret_of_client(secret)
+        ours, theirs = self.recorder.redact_sent, self.recorder.redact_answer
         # Not the failure itself, which holds the frames that it went through, and so what had come in.
         told = failure.text if failure else None
 
@@ -83,18 +83,18 @@ class Recording:
                 number=number,
                 client=self.client,
                 method=sent.method,
-                url=redact.url(sent.url),
-                request_headers=redact.headers((_text(name), _text(value)) for name, value in sent.headers),
-                request_body=redact.content(sent.body, sent.secrets) if sent.raw is None else sent.raw,
+                url=ours.url(sent.url),
+                request_headers=ours.headers((_text(name), _text(value)) for name, value in sent.headers),
+                request_body=ours.content(sent.body, sent.secrets) if sent.raw is None else sent.raw,
                 status=status,
-                response_headers=redact.headers(texts),
-                response_body=redact.body(content, _content_type(texts), parsed, sent.secrets),
+                response_headers=theirs.headers(texts),
+                response_body=theirs.body(content, _content_type(texts), parsed, sent.secrets),
                 failure=told,
                 started=started,
                 seconds=seconds,
                 curl_options=self.curl_options,
                 raw=sent.raw is not None,
-                body=sent.shown(redact),
+                body=sent.shown(ours),
                 token=sent.token,
             )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from .parsing import MISSING, depth_within, parse_json
-from .scrubber import HIDDEN, SHORTEST, Scrubber
+from .scrubber import HIDDEN
+from .spellings import SHORTEST
 
 BODY_LENGTH = 4000
 PROSE_LENGTH = 300
@@ -34,7 +35,10 @@ _SAFE: dict[str, dict[str, re.Pattern[str] | None]] = {
     "support": {"version": _VERSION},
 }
 _ELSEWHERE = "-"
-_SECRET_MEMBERS = frozenset({"password", "new_password", "data", "pin", "token", "code_received"})
+OF_CLIENT = frozenset({"data", "token"})
+CHOSEN = frozenset({"password", "new_password", "pin", "code_received"})
+SECRET_MEMBERS = OF_CLIENT | CHOSEN
+"""Members that hold a secret: what the client chose, and what its caller did."""
 
 _SAFE_HEADERS = frozenset(
     [
@@ -100,21 +104,21 @@ def _tidied(text: str, limit: int) -> str:
 
 
 class Redactor:
-    """Turns the parts of an exchange into texts that hold no secret."""
+    """Turns the parts of an exchange into texts that hold no secret.
 
-    def __init__(self, scrubber: Scrubber) -> None:
-        self._scrubber = scrubber
+    `scrub` hides secrets in values, `scrub_name` in the names of members and headers: those are the API's own
+    words, and what the client chose to call its token must not rewrite them.
+    """
 
-    def scrub(self, text: str) -> str:
-        """`text` without registered secrets."""
-        return self._scrubber.scrub(text)
+    def __init__(self, scrub: Callable[[str], str], scrub_name: Callable[[str], str]) -> None:
+        self._scrub, self._scrub_name = scrub, scrub_name
 
     def prose(self, text: str, own: Iterable[str] = (), limit: int = PROSE_LENGTH) -> str:
         """A human sentence from the client: cut, on one line, without secrets or long coded words.
 
         `own` are secrets of this exchange alone, which may be too short to be looked for elsewhere.
         """
-        text = self._scrubber.scrub(text[: 4 * limit])
+        text = self._scrub(text[: 4 * limit])
         for secret in own:
             if len(secret) >= SHORTEST:
                 text = text.replace(secret, HIDDEN)
@@ -184,7 +188,7 @@ class Redactor:
         """The name of a member or header, without secrets; the API's own names stay."""
         if not _MEMBER.fullmatch(name):
             return f"<name of {len(name)} characters>"
-        return _tidied(self._scrubber.scrub(name, wording=True), PROSE_LENGTH)
+        return _tidied(self._scrub_name(name), PROSE_LENGTH)
 
 
 class _Walk:
@@ -223,7 +227,7 @@ class _Walk:
             if not ancestor and isinstance(item, dict | list | tuple):
                 below = text if text in _SAFE else _ELSEWHERE
             kept[self._redactor.member(text)] = self.keep(
-                item, below, text, secret=secret or text in _SECRET_MEMBERS
+                item, below, text, secret=secret or text in SECRET_MEMBERS
             )
         if room < len(value):
             kept["…"] = f"<{len(value) - room} more>"
@@ -257,15 +261,15 @@ def _hide_code(found: re.Match[str]) -> str:
     return counted(word) if coded or len(word) > 60 else word
 
 
-def secrets_in(value: object, limit: int = 100) -> list[str]:
-    """The strings under members such as `password` and `data` in a JSON value, at most `limit` of them."""
+def secrets_in(value: object, members: frozenset[str] = SECRET_MEMBERS, limit: int = 100) -> list[str]:
+    """The strings under such members as `password` and `data` in a JSON value, at most `limit` of them."""
     found: list[str] = []
     level: list[tuple[object, bool]] = [(value, False)]
     while level and len(found) < limit:
         below: list[tuple[object, bool]] = []
         for item, secret in level[:1000]:
             if isinstance(item, dict):
-                below += [(entry, secret or name in _SECRET_MEMBERS) for name, entry in item.items()]
+                below += [(entry, secret or name in members) for name, entry in item.items()]
             elif isinstance(item, list | tuple):
                 below += [(entry, secret) for entry in item[:100]]
             elif secret and isinstance(item, str) and item:

@@ -1,188 +1,221 @@
-"""Finds registered secrets in any text, also in the encodings in which they tend to come back."""
+"""Hides a run's secrets in any text, also in the encodings in which they tend to come back.
+
+There are two kinds of them. What the suite or its user chose (passwords, header values, a fixed token) is
+hidden wherever it stands, but for a word of the suite's own in its own sentences (see vocabulary). What the
+client chose (tokens of logins, backup data) is hidden in text that comes from the client; in the suite's own
+only where it stands as a token, or where it is so long and random that no word of ours can be meant
+(`spellings.unmistakable`): else a client could rewrite a report by calling its token `backup`.
+
+No library looks for them: secrets come with every exchange, and an Aho-Corasick automaton is built anew after
+each (and would be this project's only dependency that must be compiled).
+"""
 
 from __future__ import annotations
 
-import json
+import re
 import threading
-from base64 import b64encode
-from html import escape
-from urllib.parse import quote, quote_plus
 
+from .finder import KEY, Finder
+from .spellings import LONG, SHORTEST, forms, unmistakable
 from .vocabulary import is_own_word
 
 HIDDEN = "<secret>"
-SHORTEST = 4
-_KEY = 4
-_OPEN_AT = 24
-_OPEN = "\0*"
-_LONG = 512
+MOST_TEXT = 4 * 2**20
+"""Characters of one text that are looked through; the rest of it is left out."""
+MOST_STEPS = 2 * MOST_TEXT
+"""Places and look-ups that one text may take; where they are used up, its rest is left out."""
+GENERATION, GENERATION_CHARACTERS = 20_000, 2 * 2**20
+"""So many secrets, or characters of them, make a generation; the last but one is forgotten for a new one."""
 _VOLATILE_AT = 8
-_GENERATION = 20_000
 _SHORT = 128
 _MOST_CLEAN = 4000
-_ENDS = frozenset(" \t\r\n\"'<>&,;(){}[]\\")
+_AS_A_TOKEN = re.compile(r"(?i)(bearer +|token[\"']?\s{0,3}[:=]\s{0,3}[\"']?)([^\s\"'<>&,;(){}\[\]\\]{4,})")
 
-# By their first four characters, then by length: a look-up each, however many secrets begin alike.
-_Index = dict[str, dict[int, set[str]]]
+
+class _Generations:
+    """Secrets of one kind that are forgotten, oldest first, when there are too many of them."""
+
+    def __init__(self) -> None:
+        self.young, self.old = Finder(), Finder()
+        self._count = self._characters = 0
+
+    @property
+    def full(self) -> bool:
+        return self._count >= GENERATION or self._characters >= GENERATION_CHARACTERS
+
+    def count(self, secret: str) -> None:
+        self._count += 1
+        self._characters += min(len(secret), LONG)
+
+    def next(self) -> None:
+        self.old, self.young = self.young, Finder()
+        self._count = self._characters = 0
+
+
+class _Clean:
+    """Short texts that hold no secret: names and header values come again and again."""
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+        self._by_key: dict[str, set[str]] = {}
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def add(self, text: str) -> None:
+        if len(self._texts) >= _MOST_CLEAN:
+            self._texts.clear()
+            self._by_key.clear()
+        self._texts.add(text)
+        for key in {text[at : at + KEY] for at in range(len(text) - KEY + 1)}:
+            self._by_key.setdefault(key, set()).add(text)
+
+    def doubt(self, key: str) -> None:
+        """Forgets the texts that hold `key`, with which a new secret begins."""
+        self._texts.difference_update(self._by_key.pop(key, ()))
 
 
 class Scrubber:
     """The secrets of a run, ready to be looked for; safe to use from several threads.
 
-    Secrets longer than 512 characters (backup data) are known by their first 24 characters and hidden up to
-    the end of their word, so that one cut short is found too. Volatile secrets (the passwords that a property
-    draws by the thousand) are forgotten, oldest first, when there are too many of them.
+    Secrets longer than 512 characters (backup data) are known by their first 24 and hidden up to the end of
+    their word, so that one cut short is found too. Those that are drawn by the thousand, and those that the
+    client chose, are forgotten, oldest first, when there are too many; neither kind drives out the other.
 
-    A secret that is a word of the suite's own (the password `admin`) is hidden in what comes from elsewhere,
-    and not in the suite's own wording, which it would spoil and which would give it away.
+    A secret of the user's that is a word of the suite's own (the password `admin`) is hidden in what comes
+    from elsewhere, and not in the suite's own wording, which it would spoil and which would give it away.
+
+    Attributes:
+        steps: places and look-ups that scrubbing has taken.
     """
 
     def __init__(self) -> None:
+        self.steps = 0
         self._lock = threading.Lock()
-        self._kept: _Index = {}
-        self._young: _Index = {}
-        self._old: _Index = {}
-        self._own_words: _Index = {}
-        self._young_count = 0
+        self._kept, self._own_words = Finder(), Finder()
+        self._drawn, self._sure, self._clients = _Generations(), _Generations(), _Generations()
         self._known: set[int] = set()
         # Registered, and not spelled out yet: most runs register thousands and look for none.
-        self._pending: list[tuple[str, _Index]] = []
-        # Names and header values come again with every exchange: those looked through, and by what they hold.
-        self._clean: set[str] = set()
-        self._clean_by_key: dict[str, set[str]] = {}
+        self._pending: list[tuple[str, Finder]] = []
+        self._clean, self._clean_wording, self._clean_of_client = _Clean(), _Clean(), _Clean()
         self._spelled_out = 0
 
     def add(self, secret: str) -> None:
-        """Registers `secret` for good; shorter than 4 characters it is too common to look for."""
+        """Registers what the suite or its user chose, for good; below 4 characters it is too common."""
         if len(secret) >= SHORTEST:
-            self._register(secret, volatile=False)
+            self._register(secret, None)
 
     def add_volatile(self, secret: str) -> None:
-        """Registers `secret` for a while.
+        """Registers what the suite drew, for a while.
 
         Short or monotonous ones and words of the suite's own hide nothing, and are left out.
         """
-        if len(secret) >= _VOLATILE_AT and len(set(secret[:_LONG])) >= SHORTEST and not is_own_word(secret):
-            self._register(secret, volatile=True)
+        if len(secret) >= _VOLATILE_AT and len(set(secret[:LONG])) >= SHORTEST and not is_own_word(secret):
+            self._register(secret, self._drawn)
+
+    def add_of_client(self, secret: str) -> None:
+        """Registers what the client chose, for a while; shorter than 4 characters it is too common."""
+        if len(secret) >= SHORTEST and secret.strip():
+            self._register(secret, self._sure if unmistakable(secret) else self._clients)
 
     @property
     def forgets_next(self) -> bool:
-        """Whether the next volatile secret may take the place of older ones."""
-        return self._young_count >= _GENERATION
+        """Whether the next secret that is not kept for good may take the place of older ones."""
+        return self._drawn.full or self._sure.full or self._clients.full
 
     def scrub(self, text: str, *, wording: bool = False) -> str:
-        """`text` with every registered secret in it replaced by `<secret>`.
+        """`text` with the suite's secrets, and the client's that are unmistakable, as `<secret>`.
 
         `wording` says that it is the suite's own sentence, in which its own words stay.
         """
+        text = self._scrub(text, self._clean_wording if wording else self._clean)
+        if "oken" in text or "earer" in text:
+            return _AS_A_TOKEN.sub(self._hide_token, text)
+        return text
+
+    def scrub_of_client(self, text: str) -> str:
+        """The client's `text` with every registered secret in it replaced by `<secret>`."""
+        return self._scrub(text, self._clean_of_client)
+
+    def _scrub(self, text: str, clean: _Clean) -> str:
         if self._pending:
             with self._lock:
                 self._spell_out()
-        if text in self._clean:
+        if text in clean:
             return text
-        own = {} if wording else self._own_words
-        kept, young, old, registered = self._kept, self._young, self._old, self._spelled_out
+        finders = [self._kept, self._drawn.young, self._drawn.old, self._sure.young, self._sure.old]
+        if clean is not self._clean_wording:
+            finders.append(self._own_words)
+        if clean is self._clean_of_client:
+            finders += [self._clients.young, self._clients.old]
+        registered = self._spelled_out
+        scrubbed = self._hide(text, finders)
+        if scrubbed is text and len(text) <= _SHORT:
+            with self._lock:
+                if registered == self._spelled_out:
+                    clean.add(text)
+        return scrubbed
+
+    def _hide(self, text: str, finders: list[Finder]) -> str:
+        last = min(len(text), MOST_TEXT)
+        known = [finder.keys for finder in finders if finder.keys]
         out: list[str] = []
-        done = at = 0
-        last = len(text) - _KEY
-        while at <= last:
-            key = text[at : at + _KEY]
+        done = at = looked = 0
+        while at < last:
+            key = text[at : at + KEY]
             at += 1
-            if key in kept or key in young or key in old or key in own:
-                start = at - 1
-                end = max(_end_of_match(index.get(key, {}), text, start) for index in (kept, young, old, own))
-                if end:
-                    out += (text[done:start], HIDDEN)
-                    done = at = end
-        if not out:
-            if len(text) <= _SHORT and not wording:
-                self._remember(text, registered)
+            for keys in known:
+                if key in keys:
+                    break
+            else:
+                continue
+            start = at - 1
+            found = [finder.end(text, start) for finder in finders]
+            looked += sum(steps for _, steps in found)
+            end = max(end for end, _ in found)
+            if end:
+                out += (text[done:start], HIDDEN)
+                done = at = end
+            if at + looked > MOST_STEPS:
+                last = min(at, last)
+        self.steps += at + looked
+        rest = len(text) - max(done, last)
+        if not out and not rest:
             return text
-        out.append(text[done:])
+        out.append(text[done : max(done, last)])
+        if rest:
+            out.append(f" <{rest} more characters, not looked through>")
         return "".join(out)
 
-    def _remember(self, text: str, registered: int) -> None:
-        """Notes that `text` holds none of the secrets, if there are still just so many."""
-        with self._lock:
-            if registered != self._spelled_out:
-                return
-            if len(self._clean) >= _MOST_CLEAN:
-                self._clean.clear()
-                self._clean_by_key.clear()
-            self._clean.add(text)
-            for key in {text[at : at + _KEY] for at in range(len(text) - _KEY + 1)}:
-                self._clean_by_key.setdefault(key, set()).add(text)
+    def _hide_token(self, found: re.Match[str]) -> str:
+        """What stands as a token where it is one of the client's, however short or common."""
+        if any(finder.holds(found[2]) for finder in (self._clients.young, self._clients.old)):
+            return found[1] + HIDDEN
+        return found[0]
 
-    def _register(self, secret: str, *, volatile: bool) -> None:
-        mark = hash((secret, volatile))
+    def _register(self, secret: str, kind: _Generations | None) -> None:
+        mark = hash((secret, id(kind)))
         with self._lock:
             if mark in self._known:
                 return
-            if volatile and self.forgets_next:
-                self._spell_out()
-                self._old, self._young, self._young_count = self._young, {}, 0
-                self._known.clear()
+            if kind is None:
+                finder = self._own_words if is_own_word(secret) else self._kept
+            else:
+                if kind.full:
+                    self._spell_out()
+                    kind.next()
+                    self._known.clear()
+                kind.count(secret)
+                finder = kind.young
             self._known.add(mark)
-            index = self._young if volatile else self._own_words if is_own_word(secret) else self._kept
-            self._young_count += volatile
-            self._pending.append((secret, index))
+            self._pending.append((secret, finder))
 
     def _spell_out(self) -> None:
-        for secret, index in self._pending:
+        for secret, finder in self._pending:
             for form in forms(secret):
-                self._clean.difference_update(self._clean_by_key.pop(form[:_KEY], ()))
-                index.setdefault(form[:_KEY], {}).setdefault(len(form), set()).add(form)
+                for clean in (self._clean, self._clean_wording, self._clean_of_client):
+                    clean.doubt(form[:KEY])
+                sure = finder is not self._sure.young or unmistakable(form)
+                (finder if sure else self._clients.young).add(form, goes_on=len(secret) > LONG)
             self._spelled_out += 1
         self._pending.clear()
-
-
-def _end_of_match(by_length: dict[int, set[str]], text: str, at: int) -> int:
-    end = 0
-    for length in list(by_length):
-        if length - len(_OPEN) == _OPEN_AT and text[at : at + _OPEN_AT] + _OPEN in by_length[length]:
-            stop = at + _OPEN_AT
-            while stop < len(text) and text[stop] not in _ENDS:
-                stop += 1
-            end = max(end, stop)
-        if text[at : at + length] in by_length[length]:
-            end = max(end, at + length)
-    return end
-
-
-def forms(secret: str) -> set[str]:
-    """The ways in which `secret` may stand in a text: raw, escaped, percent, base64 at any offset, hex.
-
-    A long secret is cut to its beginning, marked by NUL and an asterisk: it goes on to the end of its word.
-    """
-    if len(secret) > _LONG:
-        return {form[:_OPEN_AT] + _OPEN for form in spellings(secret[:_LONG]) if len(form) >= _OPEN_AT}
-    found = spellings(secret)
-    # Of something cut short in an error text, the beginning of a longer secret is enough.
-    found |= {form[:_OPEN_AT] + _OPEN for form in found if len(form) > 2 * _OPEN_AT}
-    return found
-
-
-def spellings(secret: str) -> set[str]:
-    """The ways in which the whole of `secret` may stand in a text, each of 4 characters or more."""
-    raw = secret.encode("utf-8", "surrogatepass")
-    found = {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(json.dumps(secret)[1:-1])[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        escape(secret),
-        quote(raw, safe=""),
-        quote(raw),
-        quote_plus(raw),
-        raw.hex(),
-        raw.hex().upper(),
-    }
-    found |= {form.lower() for form in (quote(raw, safe=""),) if "%" in form and secret.lower() == secret}
-    for offset in range(3):
-        encoded = b64encode(b"\0" * offset + raw).decode("ascii").rstrip("=")
-        # Characters that also depend on the neighbours' bits are left away.
-        inner = encoded[(0, 2, 3)[offset] : (offset + len(raw)) * 8 // 6]
-        if len(inner) >= 6:
-            found |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return {form for form in found if len(form) >= SHORTEST}

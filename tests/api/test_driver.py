@@ -10,7 +10,7 @@ import pytest
 from raw_servers import answer
 
 from pytest_wa_settings.api import Driver
-from pytest_wa_settings.wire import ADMIN, NO_TOKEN, WireError
+from pytest_wa_settings.wire import ADMIN, NO_TOKEN, Recorder, WireError
 
 LOGIN = json.dumps({"users": [{"token": "first.token.aaaa", "expires_after": "2030-01-01 00:00:00+00:00"}]})
 SECOND = LOGIN.replace("first", "second")
@@ -304,3 +304,46 @@ def test_a_fixed_token_is_what_the_administrator_sends(scripted, drive):
     server = scripted(answer())
     drive(server).request("GET", "/v1/x", token=ADMIN)
     assert b"Authorization: Bearer fixed-token" in server.received[0]
+
+
+def test_an_answers_repr_shows_no_secret(scripted):
+    server = scripted(answer('{"settings": {"data": "backup-data-abcdefgh"}}'))
+    with Driver(server.url, name="client", recorder=Recorder(), token="fixed-token") as driver:
+        text = repr(driver.backup("a-password-of-mine"))
+    assert "200" in text
+    assert not any(secret in text for secret in ("backup-data", "a-password", "fixed-token"))
+
+
+@pytest.mark.parametrize("word", ["settings", "backup", "v1/settings/backup", "gateway_status", "password"])
+def test_the_record_is_not_rewritten_by_what_a_client_calls_its_token(scripted, drive, word):
+    said = (
+        f'{{"settings": {{"gateway_status": 1, "data": "{word}"}}, "errors": [{{"details": "bad {word}"}}]}}'
+    )
+    server = scripted(answer(LOGIN.replace("first.token.aaaa", word)), answer(said))
+    driver = drive(server, token=None, password="Admin-Word-1")
+    exchange = driver.backup("a password").exchange
+    assert exchange.url == f"{server.url}/v1/settings/backup"
+    assert list(json.loads(exchange.request_body)) == ["password"]
+    shown = json.loads(exchange.response_body)
+    assert list(shown["settings"]) == ["gateway_status", "data"]
+    assert shown["errors"][0]["details"] == "bad <secret>"
+    assert "$WA_TOKEN" in exchange.curl()
+    assert driver.recorder.scrub(f"{word} is a word of ours") == f"{word} is a word of ours"
+
+
+def test_a_connection_whose_request_was_answered_before_it_was_sent_is_not_used_again(serve, drive):
+    def handler(connection, number):
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += connection.recv(65536)
+        connection.sendall(answer("{}", "401 Unauthorized" if number == 1 else "200 OK"))
+        while connection.recv(65536):
+            pass
+
+    server = serve(handler)
+    driver = drive(server)
+    early = driver.request("POST", "/v1/settings/restore", content=b"x" * 10_000_000)
+    assert (early.status, early.failure) == (401, None)
+    again = driver.health()
+    assert (again.status, again.failure) == (200, None)
+    assert server.connections == 2

@@ -9,7 +9,8 @@ import zlib
 
 import pytest
 
-from pytest_wa_settings.conformance.decoding import could_mean_the_same, longest_run, readable_in
+from pytest_wa_settings.conformance.decoding import could_mean_the_same, longest_run
+from pytest_wa_settings.conformance.views import readable_in
 
 CANARY = "q8w7e6r5t4y3"
 SEALED = random.Random(1).randbytes(301)

@@ -59,7 +59,7 @@ class FakeRecorder:
     def scrub(self, text: str) -> str:
         return text.replace(SECRET, "<secret>")
 
-    scrub_wording = scrub
+    scrub_wording = scrub_of_client = scrub
 
 
 class FakeClient:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 from driving import Pool, Reference, code
+
+from pytest_wa_settings.reference.store import Store
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
 
@@ -242,3 +246,55 @@ def test_a_kill_leaves_the_old_state_or_the_new_one(client: Reference, milliseco
     assert reads(client) in (old, new)
     assert client.status() == "connected"
     assert client.backup().status_code == 200
+
+
+KILLS = 20
+
+
+def test_what_a_restore_answered_outlives_a_kill_right_after_it(pool: Pool, tmp_path: Path) -> None:
+    client = pool.start(state_dir=str(tmp_path / "state"))
+    plant(client)
+    new, data = reads(client), client.data()
+    for number in range(KILLS):
+        client.patch(heartbeat_interval=50 + number)
+        client.ask("PATCH", "/v1/settings/profile/about", json={"text": f"old {number}"})
+        assert reads(client) != new
+        assert client.restore(data).status_code == 200
+        client.pool.ask("kill", client=client.key)
+        client.start_again()
+        assert reads(client) == new
+
+
+def test_a_kill_before_the_answer_leaves_one_of_the_two_states_whole(pool: Pool, tmp_path: Path) -> None:
+    client = pool.start(state_dir=str(tmp_path / "state"))
+    plant(client)
+    new, data = reads(client), client.data()
+    killed = 0
+    for number in range(KILLS):
+        client.patch(heartbeat_interval=50 + number)
+        old = reads(client)
+        sent = threading.Event()
+        with ThreadPoolExecutor(1) as threads:
+            answer = threads.submit(_restore_when, sent, client, data)
+            sent.wait()
+            time.sleep(number / 4000)
+            client.pool.ask("kill", client=client.key)
+            killed += answer.exception() is not None
+        client.start_again()
+        assert reads(client) in (old, new)
+    assert killed, "no kill came before its answer"
+
+
+def _restore_when(sent: threading.Event, client: Reference, data: str) -> object:
+    sent.set()
+    return client.restore(data)
+
+
+def test_a_restore_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    levels: list[int] = []
+    with store.change_for_good():
+        levels.append(store.db.execute("PRAGMA synchronous").fetchone()[0])
+    levels.append(store.db.execute("PRAGMA synchronous").fetchone()[0])
+    store.close()
+    assert levels == [2, 1]

@@ -227,3 +227,18 @@ def test_a_network_alone_serves_its_contacts_until_it_is_told_to_end() -> None:
             assert process.wait(10) == 0
         finally:
             process.kill()
+
+
+def test_beyond_loopback_the_factory_password_is_not_served(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WA_")}
+    where = ["--state-dir", str(tmp_path), "--port", str(free_port()), "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "pytest_wa_settings.reference", "serve", *where]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "with the factory password. Set WA_ADMIN_PASSWORD" in done.stderr.splitlines()[-1]
+
+
+def test_help_tells_what_account_passwords_cost() -> None:
+    command = [sys.executable, "-m", "pytest_wa_settings.reference", "serve", "--help"]
+    told = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert "Argon2id with 19 MiB and 2 passes" in told

@@ -227,3 +227,25 @@ def test_clients_of_one_testbed_have_one_profile(tmp_path: Path) -> None:
     path.write_text(f'{URL}profile = "full"\n[[client]]\nurl = "https://b"\nprofile = "backup"\n')
     with pytest.raises(UsageError, match="profile"):
         declared_by_file(Settings(config=path))
+
+
+def test_a_client_s_commands_get_the_secrets_of_no_client_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRST", "password-of-first")
+    monkeypatch.setenv("SECOND", "key-of-second")
+    path = tmp_path / "clients.toml"
+    path.write_text(
+        f"""{URL}name = "one"\nadmin_password_env = "FIRST"\ntestbed = "a"\n
+        [[client]]\nurl = "https://wa.example:9190"\nname = "two"\ntestbed = "b"\nrestart = "env > seen"
+        headers_env = {{ "X-Key" = "SECOND" }}\ntoken_env = "SECOND"\n""",
+        encoding="utf-8",
+    )
+    testbed = declared_by_file(Settings(config=path, testbed="b"))
+    try:
+        testbed.open()
+        testbed._slots[0].client.life.restart()
+    finally:
+        testbed.close()
+    assert "password-of" not in (tmp_path / "seen").read_text()
+    assert "key-of" not in (tmp_path / "seen").read_text()

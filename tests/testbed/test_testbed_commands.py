@@ -12,6 +12,7 @@ from fake_client import until
 
 from pytest_wa_settings.testbed import NotBack
 from pytest_wa_settings.testbed.commands import CommandLife, run_command
+from pytest_wa_settings.testbed.environment import named_in, withheld
 
 
 def test_a_command_runs_in_its_folder_and_its_output_is_kept(tmp_path: Path) -> None:
@@ -57,6 +58,61 @@ def test_output_is_scrubbed_and_shown_when_a_command_fails(tmp_path: Path) -> No
         life.restart()
     assert "restart command of old machine failed: it ended with status 1" in caught.value.problem
     assert "the password is ***" in caught.value.problem
+
+
+def test_a_command_gets_no_secret_and_no_variable_of_the_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WA_ADMIN_PASSWORD", "hunter2-hunter2")
+    monkeypatch.setenv("GATEWAY", "key-of-the-gateway")
+    monkeypatch.setenv("LOGIN", "admin:key-of-the-gateway")
+    monkeypatch.setenv("HARMLESS", "yes")
+    ran = run_command("env", limit=10, folder=tmp_path, secrets=["key-of-the-gateway"])
+    names = {line.partition("=")[0] for line in ran.output.splitlines()}
+    assert "HARMLESS" in names
+    assert not names & {"WA_ADMIN_PASSWORD", "GATEWAY", "LOGIN"}
+
+
+@pytest.mark.parametrize("text", ["$GATEWAY", "${GATEWAY}", "${GATEWAY:-none}", '"$GATEWAY"'])
+def test_a_command_gets_a_secret_that_its_text_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("GATEWAY", "key-of-the-gateway")
+    ran = run_command(f"echo {text}", limit=10, folder=tmp_path, secrets=["key-of-the-gateway"])
+    assert ran.output == "key-of-the-gateway"
+
+
+def test_names_are_found_as_each_shell_writes_them() -> None:
+    assert named_in("a $ONE ${TWO}3 %THREE% $env:FOUR ${#FIVE} 100%") == {
+        "ONE",
+        "TWO",
+        "THREE",
+        "FOUR",
+        "FIVE",
+    }
+    assert named_in("docker restart wacore waweb") == frozenset()
+
+
+def test_a_short_secret_takes_no_variable_that_merely_holds_it() -> None:
+    environment = {"HOME": "/home/admin", "ROLE": "admin", "PATH": "/usr/bin"}
+    assert withheld(["admin"], environment=environment) == ["ROLE"]
+
+
+def test_a_failed_command_names_what_it_did_not_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY", "key-of-the-gateway")
+    life = CommandLife(
+        "old machine",
+        restart="exit 1",
+        reset=None,
+        limit=5,
+        folder=tmp_path,
+        scrub=str,
+        secrets=["key-of-the-gateway"],
+    )
+    with pytest.raises(NotBack) as caught:
+        life.restart()
+    assert "GATEWAY" in caught.value.remedy
+    assert "only where its own text names them" in caught.value.remedy
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from fake_client import ADMIN_PASSWORD, FakeClient, busy
 
 from pytest_wa_settings.testbed import TestbedError
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
+from pytest_wa_settings.testbed.preflight import exposure
 
 Fake = Callable[..., FakeClient]
 Declare = Callable[..., DeclaredTestbed]
@@ -42,6 +43,36 @@ def test_a_good_client_gives_one_line_of_what_was_found(fake: Fake, declare: Dec
     assert "version 2.57.2, connected, a single instance, slowest answer" in line
     assert promise.startswith("nothing will be restored, and no setting changed")
     assert testbed.latency > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "verify", "told"),
+    [
+        ("http://127.0.0.1:9090", True, None),
+        ("http://localhost:9090/wa", False, None),
+        ("http://[::1]:9090", True, None),
+        ("http://wa.example:9090", True, "plain HTTP beyond this machine"),
+        ("http://10.0.0.5", False, "plain HTTP beyond this machine"),
+        ("https://wa.example", True, None),
+        ("https://wa.example", False, "its certificate is not checked"),
+        ("https://127.0.0.1:9090", False, "its certificate is not checked"),
+    ],
+)
+def test_an_address_that_exposes_what_is_sent_is_warned_of(
+    address: str, verify: bool, told: str | None
+) -> None:
+    why = exposure(address, verify=verify)
+    assert (why is None) if told is None else (why or "").startswith(told)
+
+
+def test_a_certificate_that_is_not_checked_stands_in_the_header_and_in_the_look(
+    fake: Fake, declare: Declare, tls: tuple[trustme.CA, ssl.SSLContext]
+) -> None:
+    testbed = declare((fake(context=tls[1]), {"verify": False}))
+    lines, errors = testbed.look()
+    assert not errors
+    assert "client 1: its certificate is not checked: anybody may take its place" in lines
+    assert "client 1: its certificate is not checked: anybody may take its place" in testbed.preflight()
 
 
 def test_the_preflight_changes_nothing(fake: Fake, declare: Declare) -> None:

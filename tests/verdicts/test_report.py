@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from base64 import b64encode
 from pathlib import Path
@@ -237,3 +238,18 @@ def test_a_finding_reads_from_the_clause_to_the_line_that_repeats_it() -> None:
     places = [text.find(part) for part in wanted]
     assert -1 not in places
     assert places == sorted(places)
+
+
+def test_a_link_in_the_report_s_place_is_not_followed(tmp_path: Path) -> None:
+    precious, folder = tmp_path / "precious", tmp_path / "report"
+    precious.write_text("mine")
+    folder.mkdir()
+    for name in ("report.json", f".report.json.{os.getpid()}"):
+        (folder / name).symlink_to(precious)
+    write_report(folder, {"verdict": "conformant", "clauses": []})
+    assert precious.read_text() == "mine"
+    assert not (folder / "report.json").is_symlink()
+    (folder / "report.json").unlink()
+    (folder / "report.json").symlink_to(precious)
+    discard_report(folder)
+    assert precious.read_text() == "mine"

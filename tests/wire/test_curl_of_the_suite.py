@@ -134,7 +134,7 @@ def of_output(output: bytes, recorder: Recorder) -> tuple[int | None, str]:
     while body.startswith(b"HTTP/1.1 "):  # 100 Continue
         head, _, body = body.partition(b"\r\n\r\n")
     kind = re.search(rb"(?i)\ncontent-type: ([^\r]*)", head)
-    told = recorder.redact.body(body, kind[1].decode() if kind else "", parse_json(body))
+    told = recorder.redact_answer.body(body, kind[1].decode() if kind else "", parse_json(body))
     return shape(int(head.split(b" ")[1]), told)
 
 

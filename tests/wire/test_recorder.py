@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pytest_wa_settings.wire import Exchange, Recorder
 from pytest_wa_settings.wire.recorder import Draft
-from pytest_wa_settings.wire.scrubber import _GENERATION
+from pytest_wa_settings.wire.scrubber import GENERATION
 
 EXCHANGE = Exchange(1, "client", "GET", "https://x/v1/health", (), "", 200, (), "{}", None, 0.0, 0.1)
 
@@ -41,7 +41,7 @@ def test_a_secret_is_not_shown_that_was_forgotten_before_anybody_looked():
     held = draft(text="it was first-of-many-1", redacted=recorder.scrub)
     recorder.add(held)
     recorder.add(draft(2))
-    for number in range(2 * _GENERATION + 2):
+    for number in range(2 * GENERATION + 2):
         recorder.add_volatile_secret(f"{number}-secret")
     assert recorder.scrub("first-of-many-1") == "first-of-many-1"
     assert held().response_body == "it was <secret>"

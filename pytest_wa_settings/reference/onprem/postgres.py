@@ -117,6 +117,7 @@ class PostgresStore(Store):
 
     engine = "PGSQL"
     begin = "BEGIN"
+    change_for_good = Store.change  # PostgreSQL answers a COMMIT when it is on the disk
 
     def __init__(self, address: DatabaseAddress, folder: Path, *, lasting: bool) -> None:
         self.folder = folder

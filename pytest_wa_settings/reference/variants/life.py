@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from starlette.types import Scope
 
-from pytest_wa_settings.reference import http
+from pytest_wa_settings.reference import intake
 from pytest_wa_settings.reference.backups import Backups
 from pytest_wa_settings.reference.client import HttpServer
 from pytest_wa_settings.reference.configuration import Configuration
@@ -222,7 +222,7 @@ def idle_connections_dropped() -> None:
 @variant()
 def bodies_of_16_kilobytes_at_most() -> None:
     """A larger body is answered 413 before it has come whole, and its connection is closed."""
-    replace(http, "DRAINED", 0)
+    replace(intake, "DRAINED", 0)
 
     def made(clean: Any, app: Webapp, *given: Any) -> None:
         clean(app, *given)
