@@ -69,5 +69,16 @@ def test_the_same_code_or_none_is_found(code: str | None) -> None:
     assert isinstance(judged({"1555": Seen("A", 0)}, {"1555": Seen(code, 1)}), Finding)
 
 
+@pytest.mark.parametrize("after", [None, "A"])
+def test_contacts_that_saw_no_code_are_no_evidence_of_new_codes(after: str | None) -> None:
+    evidence = judged({"1555": Seen(None, 0)}, {"1555": Seen(after, 1)})
+    assert "no contact saw a code before" in evidence.missing
+
+
+def test_a_contact_that_saw_no_code_hides_no_other_whose_code_stays() -> None:
+    before = {"1555": Seen(None, 0), "1556": Seen("A", 0)}
+    assert isinstance(judged(before, {"1555": Seen("B", 1), "1556": Seen("A", 1)}), Finding)
+
+
 def test_no_contact_is_no_evidence_of_new_codes() -> None:
-    assert "no contact is known" in judged({}, {}).missing
+    assert "no contact saw a code" in judged({}, {}).missing

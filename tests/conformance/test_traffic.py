@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from shown_client import ShownClient
 
-from pytest_wa_settings.conformance.traffic import Traffic, statuses_of
+from pytest_wa_settings.conformance.traffic import Sent, Traffic, statuses_of
 from pytest_wa_settings.verdicts import Case
 from pytest_wa_settings.wire import Answer, Exchange
 
@@ -117,6 +117,13 @@ def traffic_of(hook: Any, old: Any, phone: Phone | None = None) -> Traffic:
     return Traffic("1555", consumer, hook, 0.05, "/old", "/other", old)
 
 
+def after_a_message(hook: Any, phone: Phone | None = None) -> Traffic:
+    """The traffic of an old machine that sent a message before the backup."""
+    traffic = traffic_of(hook, None, phone)
+    traffic.sent = Sent("sent by the old machine", None)
+    return traffic
+
+
 @pytest.mark.parametrize(
     ("ca_pem", "certificate_given", "can_restart", "asked_at_once"),
     [
@@ -131,7 +138,7 @@ def test_a_new_machine_may_need_a_start_to_trust_a_certificate_that_was_there_be
 ) -> None:
     hook: Any = Hook(ca_pem=ca_pem, certificate_given=certificate_given)
     new: Any = Machine(hook, can_restart=can_restart)
-    traffic = traffic_of(hook, None)
+    traffic = after_a_message(hook)
     assert traffic.on_the_new_machine(new, None) == ({"a callback": False} if asked_at_once else {})
     assert (traffic.no_callbacks is not None) is asked_at_once
 
@@ -139,7 +146,7 @@ def test_a_new_machine_may_need_a_start_to_trust_a_certificate_that_was_there_be
 def test_the_callbacks_of_a_new_machine_that_was_started_again_are_looked_at_then() -> None:
     hook: Any = Hook(ca_pem="PEM", certificate_given=True)
     new: Any = Machine(hook)
-    traffic = traffic_of(hook, None)
+    traffic = after_a_message(hook)
     traffic.on_the_new_machine(new, None)
     new.restart()
     traffic.after_a_start(new)
@@ -164,15 +171,30 @@ def test_a_new_machine_is_asked_by_a_message_of_its_own() -> None:
     hook = Hook()
     phone = Phone(reader=hook)  # the network hands what a contact writes to the old machine, which is alive
     mute: Any = Machine(hook, can_restart=False, phone=phone)
-    traffic = traffic_of(hook, None, phone)
-    assert traffic.on_the_new_machine(mute, None) == {"a callback": False}
-    assert len(mute.sent) == 1
+    traffic = after_a_message(hook, phone)
+    assert traffic.on_the_new_machine(mute, None) == {"a callback": False, "a message": True}
+    assert len(mute.sent) == 2
 
 
 def test_a_new_machine_that_calls_its_own_message_back_serves_though_no_contact_reaches_it() -> None:
     hook, phone = Hook(), Phone()
     new: Any = Machine(hook, can_restart=False, trusts=True, phone=phone)
-    assert traffic_of(hook, None, phone).on_the_new_machine(new, None) == {"a callback": True}
+    served = after_a_message(hook, phone).on_the_new_machine(new, None)
+    assert served == {"a callback": True, "a message": True}
+
+
+def test_where_the_old_machine_sends_nothing_a_new_one_is_asked_by_what_a_contact_writes() -> None:
+    hook = Hook()
+    new: Any = Machine(hook, can_restart=False)
+    assert traffic_of(hook, None, Phone(reader=hook)).on_the_new_machine(new, None) == {"a callback": True}
+
+
+def test_a_new_machine_that_nothing_reaches_is_not_judged_where_the_old_one_sent_nothing_either() -> None:
+    hook = Hook()
+    new: Any = Machine(hook, can_restart=False)
+    traffic = traffic_of(hook, None, Phone())
+    assert traffic.on_the_new_machine(new, None) == {}
+    assert traffic.no_callbacks is not None
 
 
 def test_messages_of_two_runs_at_one_seed_have_no_text_in_common() -> None:

@@ -24,11 +24,6 @@ NO_REPORT = "no report"
 FEW = 3
 LISTINGS = {"mutant": "mutants", "variant": "variants", "sparse": "sparse"}
 """The command of `wa-settings` that lists each kind."""
-AWAITED = {
-    "flat-settings": "settings that read flat are not read (issue 16, point 10)",
-    "flat-settings-and-profile": "settings and profiles that read flat are not read (issue 16, point 10)",
-}
-"""Variants that the suite does not pass yet, by name, and why; one that it passes must go out of here."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [

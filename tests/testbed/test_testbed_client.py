@@ -443,3 +443,27 @@ def test_waits_end_with_their_limit(lease: Lease) -> None:
     assert time.monotonic() - began < 2
     one.status = None
     assert until(lambda: client.serves(True))
+
+
+def test_a_client_without_health_and_settings_serves_where_it_can_be_logged_in_to(lease: Lease) -> None:
+    one, client = lease()
+    nothing = (404, {}, {})
+    one.scripted = {"GET /v1/health": [nothing] * 2, "GET /v1/settings/application": [nothing] * 2}
+    assert client.serves(registered=True)
+    one.scripted |= {"POST /v1/users/login": [nothing]}
+    assert not client.serves(registered=True)
+
+
+def test_a_stop_that_was_over_before_the_way_back_began_is_not_waited_for_again(
+    fake: Fake, lease: Lease, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = fake()
+    _, client = lease(one, restart=command(one.start), restart_policy="always")
+    one.after_restore = "blinks"
+    restore(client)
+    assert client.wait_down(5.0)
+    assert client.wait_serving(5.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(comeback, "_stopped", lambda client, limit: pytest.fail("it waits for a stop"))
+        client.come_back()
+    assert client.habits.stayed_up == 0
