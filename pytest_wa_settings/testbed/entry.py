@@ -18,7 +18,7 @@ MAX_RESTORES, MAX_RESTORES_WITH_RESET = 20, 200
 class Entry:
     """One declared client. None stands for what was not declared; the secrets never show in a repr.
 
-    `max_restores` counts the one that puts the client back. `folder` is where its commands run.
+    `max_restores` counts the one that puts the client back. `folder` is where its commands run; `config` the file that declares it.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Entry:
     webhook_cert: Path | None = None
     testbed: str | None = None
     folder: Path = field(default_factory=Path.cwd)
+    config: Path | None = None
 
     @property
     def on_loopback(self) -> bool:
@@ -60,7 +61,7 @@ class Entry:
         return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def place_of(url: str) -> str:
+def name_of(url: str) -> str:
     """A name for a client of which only the address is known: host, port and path prefix."""
     parts = urlsplit(url)
     return parts.netloc + parts.path.rstrip("/")

@@ -1,0 +1,167 @@
+"""The way back of a client that was changed: what its journal says is restored, set again, and read as proof."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pytest_wa_settings.api.resources import RESTORE
+from pytest_wa_settings.testbed.accounts import delete_users
+from pytest_wa_settings.testbed.errors import NotBack, StartFailed, Unavailable
+from pytest_wa_settings.testbed.journal import Journal, leave_words
+from pytest_wa_settings.testbed.readings import set_again
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.client import Client
+
+_MOST_RESTORES = 3
+"""How often the safety backup is restored where no answer came and the client reads otherwise."""
+
+
+class NotPutBack(Exception):
+    """The client could not be put back, or nothing proves that it was.
+
+    Attributes:
+        problem: why, in one clause.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def put_back(client: Client, journal: Journal, *, give_up_early: bool = False) -> list[str]:
+    """Puts a client back as its journal says, and closes the journal; returns lines for the terminal.
+
+    It ends only by proof: the client was read after the last act, and reads as before, field by field.
+
+    Args:
+        give_up_early: a client that was waited for in vain during the run is not waited for again.
+
+    Raises:
+        NotPutBack: it does not read as before, or it cannot be seen; the journal stays.
+        Unavailable: what is about to be done cannot be noted in the journal.
+    """
+    journal.enter("putting back", "restore" if journal.restored else "set again")
+    _make_it_serve(client, give_up_early=give_up_early)
+    if journal.restored and journal.data:
+        _restore(client, journal)
+    left = _set_again(client, journal)
+    if left:
+        raise NotPutBack(f"this reads otherwise than before: {', '.join(left)}")
+    users = _delete(client, journal.users)
+    unread = [] if journal.readings else ["nothing of it could be read, before or after"]
+    journal.close()
+    # the number's owner, and nobody else, may tell whether what cannot be read is as before
+    return [*users, *(f"{client.name}: {line}" for line in unread)]
+
+
+def _make_it_serve(client: Client, *, give_up_early: bool) -> None:
+    """Makes it take calls, in whatever state; raises NotPutBack."""
+    try:
+        if client.pending is not None or client.killed:
+            _bring_back(client)
+        elif not client.serves(True):
+            if give_up_early and client.given_up is not None:
+                raise NotPutBack(client.given_up.problem)
+            client.given_up = None
+            client.habits.came_back()
+            if not client.wait_serving(registered=True):
+                _bring_back(client)
+    except NotBack as error:
+        raise NotPutBack(error.problem) from None
+
+
+def _bring_back(client: Client) -> None:
+    try:
+        client.come_back(expect_registered=False)
+    except StartFailed:
+        # Nobody waited for it yet, and it may come back by itself.
+        client.given_up = None
+        if not client.wait_serving():
+            raise
+        client.settled()
+    except NotBack:
+        # One that does not even answer was started again while it was waited for.
+        if not client.can_restart or not client.probe().answered:
+            raise
+        client.start_again()
+        if not client.wait_serving():
+            raise
+        client.settled()
+
+
+def _restore(client: Client, journal: Journal) -> None:
+    """Restores the safety backup, again where no answer came and the client reads otherwise."""
+    for _ in range(_MOST_RESTORES):
+        answer = client.retry.call(
+            f"POST {RESTORE}",
+            lambda: client.noted(client.driver.restore(journal.password, journal.data, fresh=True)),
+            repeatable=False,
+        )
+        if answer.answered and not answer.ok:
+            raise NotPutBack(f"{client.name} refused its own safety backup (status {answer.status})")
+        try:
+            if client.pending is None:
+                raise NotPutBack(f"{client.name} cannot be reached ({answer.failure})")
+            client.come_back(expect_registered=True)
+        except NotBack as error:
+            raise NotPutBack(f"{client.name} took its safety backup, but {error.problem}") from None
+        # an answer that was lost is no restore: settings that are set again would not show what else is missing
+        if answer.ok or not _reads_otherwise(client, journal):
+            return
+    raise NotPutBack("no answer came to the restore of its safety backup, and it reads otherwise than before")
+
+
+def _reads_otherwise(client: Client, journal: Journal) -> bool:
+    from pytest_wa_settings.testbed.readings import differing, take_readings
+
+    try:
+        now = take_readings(client)
+    except Unavailable:
+        return True
+    return any(
+        now.get(name) != before
+        if not isinstance(before, dict)
+        else bool(differing(before, now.get(name) or {}))
+        for name, before in journal.readings.items()
+    )
+
+
+def _set_again(client: Client, journal: Journal) -> list[str]:
+    try:
+        left = set_again(client, journal.readings)
+        if not left and not client.serves(True):
+            left = ["it does not serve"]
+    except Unavailable as error:
+        raise NotPutBack(error.problem) from None
+    return left
+
+
+def _delete(client: Client, users: Iterable[str]) -> list[str]:
+    left = delete_users(client, users)
+    return [f"{client.name}: delete the accounts {', '.join(left)} by hand"] if left else []
+
+
+def last_words(journal: Journal, why: str) -> list[str]:
+    """Where the state from before is, and the way back; also written beside the journal and to stderr at once."""
+    lines = [
+        f"{journal.client} could not be put back as it was before the run: {why}",
+        f"its state before the run"
+        f"{', with the password to its backup,' if journal.data else ''} is in {journal.path}",
+        "to put it back, with the administrator's password in WA_ADMIN_PASSWORD"
+        + (
+            " (it restores, so that the client stops and must be started again):" if journal.restored else ":"
+        ),
+        f"  {journal.command()}",
+    ]
+    leave_words(journal, lines)
+    stream = sys.__stderr__
+    try:
+        if stream is not None:
+            stream.write("".join(f"wa-settings: {line}\n" for line in lines))
+            stream.flush()
+    except (OSError, ValueError):
+        pass
+    return lines
