@@ -79,7 +79,9 @@ class Driver(Calls):
             if secret:
                 recorder.add_secret(secret)
         self.before_sending: BeforeSending | None = None
-        """Called with method, path and body of each request, clones' and raw ones too; may raise to forbid it."""
+        """Called with method, path and body of each request, clones' and raw ones too; may forbid it by raising."""
+        self.after_answer: Callable[[Answer], None] | None = None
+        """Called with each answer, clones' too."""
         self._open()
 
     def _open(self) -> None:
@@ -321,7 +323,10 @@ class Driver(Calls):
             body=request.content,
             secrets=secrets,
         )
-        return self._recording.keep(sent, lambda: self._ask(request))
+        answer = self._recording.keep(sent, lambda: self._ask(request))
+        if self.after_answer is not None:
+            self.after_answer(answer)
+        return answer
 
     def _ask(self, request: httpx.Request) -> Reply:
         # Neither httpx.Client nor httpx.Response: what they add (redirects, cookies, proxies, streams) is not

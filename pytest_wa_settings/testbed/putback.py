@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.api.resources import RESTORE
+from pytest_wa_settings.api.resources import RESTORE, TEXTS, content
 from pytest_wa_settings.testbed.accounts import delete_users
 from pytest_wa_settings.testbed.errors import NotBack, StartFailed, Unavailable
 from pytest_wa_settings.testbed.journal import Journal, leave_words
-from pytest_wa_settings.testbed.readings import set_again
+from pytest_wa_settings.testbed.readings import differing, emptied, set_again, take_readings
+from pytest_wa_settings.testbed.witness import Witness
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
@@ -31,12 +33,15 @@ class NotPutBack(Exception):
         self.problem = problem
 
 
-def put_back(client: Client, journal: Journal, *, give_up_early: bool = False) -> list[str]:
+def put_back(
+    client: Client, journal: Journal, *, witness: Witness | None = None, give_up_early: bool = False
+) -> list[str]:
     """Puts a client back as its journal says, and closes the journal; returns lines for the terminal.
 
     It ends only by proof: the client was read after the last act, and reads as before, field by field.
 
     Args:
+        witness: what this run has sent and read; what reads otherwise is somebody else's change.
         give_up_early: a client that was waited for in vain during the run is not waited for again.
 
     Raises:
@@ -44,14 +49,24 @@ def put_back(client: Client, journal: Journal, *, give_up_early: bool = False) -
         Unavailable: what is about to be done cannot be noted in the journal.
     """
     journal.enter("putting back", "restore" if journal.restored else "set again")
+    strange = Witness() if witness is None else copy.deepcopy(witness)
     _make_it_serve(client, give_up_early=give_up_early)
+    if witness is not None:
+        _not_somebody_elses(client, journal, strange)
     if journal.restored and journal.data:
         _restore(client, journal)
     left = _set_again(client, journal)
+    empty = [] if left else emptied(client, journal.readings)
+    if empty and journal.data and not journal.restored:
+        # what was not set before is unset by a restore alone
+        journal.enter("putting back", "restore", restored=True)
+        _restore(client, journal)
+        left, empty = _set_again(client, journal), []
     if left:
         raise NotPutBack(f"this reads otherwise than before: {', '.join(left)}")
     users = _delete(client, journal.users)
     unread = [] if journal.readings else ["nothing of it could be read, before or after"]
+    unread += [f"empty now, and not set before the run: {', '.join(empty)}"] if empty else []
     journal.close()
     # the number's owner, and nobody else, may tell whether what cannot be read is as before
     return [*users, *(f"{client.name}: {line}" for line in unread)]
@@ -71,6 +86,19 @@ def _make_it_serve(client: Client, *, give_up_early: bool) -> None:
                 _bring_back(client)
     except NotBack as error:
         raise NotPutBack(error.problem) from None
+
+
+def _not_somebody_elses(client: Client, journal: Journal, witness: Witness) -> None:
+    """Sees that nothing reads as neither this run nor the time before it left it; raises NotPutBack."""
+    for resource in TEXTS:
+        if resource.name in journal.readings:
+            now = content(resource, client.ask("GET", resource.path)) or {}
+            found = witness.strange(resource.name, now)
+            if found:
+                raise NotPutBack(
+                    f"somebody else changed it meanwhile: {resource.title} ({', '.join(found)}), which is not "
+                    "overwritten"
+                )
 
 
 def _bring_back(client: Client) -> None:
@@ -115,8 +143,6 @@ def _restore(client: Client, journal: Journal) -> None:
 
 
 def _reads_otherwise(client: Client, journal: Journal) -> bool:
-    from pytest_wa_settings.testbed.readings import differing, take_readings
-
     try:
         now = take_readings(client)
     except Unavailable:

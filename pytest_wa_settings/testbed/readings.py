@@ -138,6 +138,26 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
     return changed
 
 
+def emptied(client: Client, before: Readings) -> list[str]:
+    """The members that are empty now and were not there before: setting them again could not unset them."""
+    return [
+        f"{resource.title} ({name})"
+        for resource in TEXTS
+        if resource.name in before
+        for name in _emptied(before[resource.name], _asked_content(client, resource) or {})
+    ]
+
+
+def _emptied(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    names = [name for name, value in now.items() if name not in before and value in ("", [])]
+    for name, value in now.items():
+        if isinstance(value, dict):
+            older = before.get(name)
+            inner = _emptied(older if isinstance(older, dict) else {}, value)
+            names += [f"{name}.{one}" for one in inner]
+    return names
+
+
 def _asked(client: Client, path: str) -> Answer:
     """The answer to a GET, asked again where none came and the client serves after all."""
     answer = client.ask("GET", path)

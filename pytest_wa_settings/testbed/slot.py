@@ -26,6 +26,7 @@ from pytest_wa_settings.testbed.offer import setup_of
 from pytest_wa_settings.testbed.permission import Permission
 from pytest_wa_settings.testbed.putback import NotPutBack, last_words, put_back
 from pytest_wa_settings.testbed.readings import take_readings
+from pytest_wa_settings.testbed.witness import Witness
 from pytest_wa_settings.wire import Tls
 
 _A_MOMENT = 5.0
@@ -49,6 +50,7 @@ class Slot:
     dirty: bool = False
     broken: Unavailable | None = None
     journal: Journal | None = None
+    witness: Witness = field(default_factory=Witness, repr=False)
     _unsafe: Unavailable | None = field(default=None, repr=False)
     _putting_back: bool = field(default=False, repr=False)
     _guarding: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -74,6 +76,7 @@ class Slot:
         effect = self.permission.effect(method, path, body)
         if effect == "reads" or self._putting_back:
             return
+        self.witness.sent(path, body)
         restoring = effect == "restores"
         with self._guarding:
             self.guard(restoring)
@@ -302,9 +305,8 @@ class Slot:
             self._close_journal()
             return []
         self._putting_back = True
-        changed = journal.restored
         try:
-            lines = put_back(self.client, journal, give_up_early=True)
+            lines = put_back(self.client, journal, witness=self.witness, give_up_early=True)
         except (NotPutBack, Unavailable) as error:
             if self._reset_instead():
                 words = f"{self.client.name} was put back by its reset command ({error.problem})"
@@ -317,7 +319,7 @@ class Slot:
         self.journal, self.client.touched = None, False
         self.client.driver.made_users.clear()
         done = f"{self.client.name} was put back as it was before the run"
-        return [*([done] if changed else []), *lines]
+        return [*([done] if journal.restored else []), *lines]
 
     def _kept_after_reset(self, journal: Journal, words: str) -> list[str]:
         """A reset is the owner's own way back; what was before the run stays at hand where it was restored on."""
@@ -461,4 +463,5 @@ def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
     slot = Slot(entry, client, [ClientLock(place_of(entry.url), entry.url)], permission, settings.say)
     client.guarded_by(slot.guard)
     driver.before_sending = slot.before_sending
+    driver.after_answer = slot.witness.answered
     return slot
