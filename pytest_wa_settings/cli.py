@@ -46,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if options.command == "clauses":
             status = _clauses(options.format, options.catalog)
+        elif options.command == "recover":
+            from pytest_wa_settings.session.recover import recover
+
+            status = recover(options)
         elif options.command in ("check", "init", "clean"):
             from pytest_wa_settings.session import commands
 
@@ -81,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "options", nargs="*", metavar="OPTION", help="of pytest: --wa-url for another client, …"
     )
     _add_init(commands.add_parser("init", help="write a first clients.toml for a client that runs"))
+    _add_recover(commands.add_parser("recover", help="put a client back that a broken-off run left changed"))
     clean = commands.add_parser(
         "clean", help="remove the temporary folders, containers and volumes that dead runs left"
     )
@@ -106,6 +111,22 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("--allow-restore", action="store_true", help="as for a run with --wa-allow-restore")
     check.add_argument("--restart-command", metavar="CMD", help="as for a run with --wa-restart-command")
     check.add_argument("--webhook", metavar="URL", help="where the client reaches the suite's own receiver")
+
+
+def _add_recover(recover: argparse.ArgumentParser) -> None:
+    recover.add_argument(
+        "journal",
+        nargs="?",
+        metavar="JOURNAL",
+        help="a journal's file, or a client's name (default: the only one)",
+    )
+    recover.add_argument("--list", action="store_true", help="list the clients that are left changed")
+    recover.add_argument("--url", metavar="ADDRESS", help="where the client is now, if it is elsewhere")
+    recover.add_argument("--config", type=Path, metavar="FILE", help="the clients' file that declares it")
+    recover.add_argument("--proxy", metavar="URL", help="an http:// proxy on the way to it")
+    _add_access(recover)
+    recover.add_argument("--admin-password-file", type=Path, metavar="FILE", help="or WA_ADMIN_PASSWORD")
+    recover.add_argument("--restart-command", metavar="CMD", help="starts it again after the restore")
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ import httpx
 
 from pytest_wa_settings.api.calls import Calls
 from pytest_wa_settings.api.codes import not_now
+from pytest_wa_settings.api.resources import RESTORE, is_repeatable
 from pytest_wa_settings.wire import ADMIN, NO_TOKEN, UNSET, Answer, Recorder, Tls, Token, WireError, raw
 from pytest_wa_settings.wire.addresses import address_of, through
 from pytest_wa_settings.wire.limits import MAX_BODY, broken
@@ -20,7 +21,7 @@ from pytest_wa_settings.wire.recording import RawHeaders, Recording, Reply, Sent
 from pytest_wa_settings.wire.redaction import CHOSEN, OF_CLIENT, secrets_in
 from pytest_wa_settings.wire.transport import BoundedTransport, Manners, Plan
 
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+BeforeSending = Callable[[str, str, bytes], None]
 MAX_TOKEN = 16 * 2**10
 _ALWAYS = {
     "Accept": "*/*",
@@ -78,6 +79,10 @@ class Driver(Calls):
         for secret in (password, token, *(headers or {}).values(), self._proxy and self._proxy.password):
             if secret:
                 recorder.add_secret(secret)
+        self.before_sending: BeforeSending | None = None
+        """Called with method, path and body of each request, clones' and raw ones too; may forbid it."""
+        self.after_answer: Callable[[Answer], None] | None = None
+        """Called with each answer, clones' too."""
         self._open()
 
     def _open(self) -> None:
@@ -107,6 +112,11 @@ class Driver(Calls):
     def parallel(self, count: int) -> list[Driver]:
         """`count` clones; whoever asked for them closes them."""
         return [self.clone() for _ in range(count)]
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate (DER) that the client showed on its last connection; None over plain HTTP."""
+        return self._transport.peer_certificate
 
     def close(self) -> None:
         """Ends the connection; the driver can still be used and then connects again."""
@@ -201,12 +211,12 @@ class Driver(Calls):
         As ADMIN it logs in when no token is held, and on a 401 once again; if that fails, the answer is the
         login's when that is no judgement yet (`codes.not_now`), else one whose failure is `login failed: …`.
         `fresh` asks for a new connection. `repeatable` says that a second try does no harm when a keep-alive
-        connection turns out to be dead; absent, that is so for GET, HEAD and OPTIONS. `secrets` (perhaps
-        none) says that `content` was made up by the caller, and may be shown but for these texts and for
-        `of_client`, which the client chose; absent, a content that is no JSON is never shown.
+        connection turns out to be dead; absent, that is so for what only reads (`resources.is_repeatable`).
+        `secrets` (perhaps none) says that `content` was made up by the caller, and may be shown but for these
+        texts and for `of_client`, which the client chose; absent, a content that is no JSON is never shown.
         """
         body, kind = _body(json, content)
-        again = method in REPEATABLE if repeatable is None else repeatable
+        again = is_repeatable(method, path) if repeatable is None else repeatable
         plan = Plan(self.timeout if timeout is None else timeout, again, fresh)
         given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
         value = parse_json(body or b"") if json is UNSET else json
@@ -285,6 +295,9 @@ class Driver(Calls):
         `of_client` those that the client chose (backup data).
         """
         sent = raw.describe(data, self.base_url, cut_after, self._hide(secrets, of_client))
+        if self.before_sending is not None:
+            # of raw bytes not even the first line need be what a server makes of them
+            self.before_sending("RAW", RESTORE, data)
         limit = self.timeout if timeout is None else timeout
         return self._recording.keep(sent, lambda: raw.ask(self._transport, data, limit, cut_after))
 
@@ -320,6 +333,8 @@ class Driver(Calls):
             ) from None
 
     def _send(self, like: Sent, request: httpx.Request) -> Answer:
+        if self.before_sending is not None:
+            self.before_sending(request.method, like.path, request.content)
         sent = replace(
             like,
             method=request.method,
@@ -327,7 +342,10 @@ class Driver(Calls):
             headers=request.headers.raw,
             body=request.content,
         )
-        return self._recording.keep(sent, lambda: self._ask(request))
+        answer = self._recording.keep(sent, lambda: self._ask(request))
+        if self.after_answer is not None:
+            self.after_answer(answer)
+        return answer
 
     def _ask(self, request: httpx.Request) -> Reply:
         # Neither httpx.Client nor httpx.Response: what they add (redirects, cookies, proxies, streams) is not

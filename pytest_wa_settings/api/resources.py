@@ -18,6 +18,7 @@ from pytest_wa_settings.wire import Answer
 BACKUP = "/v1/settings/backup"
 RESTORE = "/v1/settings/restore"
 LOGIN = "/v1/users/login"
+LOGOUT = "/v1/users/logout"
 CONTACTS = "/v1/contacts"
 SUPPORT = "/v1/support"
 
@@ -155,10 +156,3 @@ def is_repeatable(method: str, path: str) -> bool:
 def is_restore(method: str, path: str) -> bool:
     """Whether a call is a restore, of whatever shape."""
     return method == "POST" and path.partition("?")[0] == RESTORE
-
-
-def changes_settings(method: str, path: str) -> bool:
-    """Whether a call may change what can be read of a client; a backup does not."""
-    if method in ("GET", "HEAD", "OPTIONS") or path.partition("?")[0] == BACKUP:
-        return False
-    return path.startswith(("/v1/settings", "/v1/certificates"))

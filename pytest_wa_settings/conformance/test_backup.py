@@ -57,7 +57,7 @@ from pytest_wa_settings.wire import Answer
 
 _LOOKS = 3
 _ALWAYS = ("about:text", "business:address", "business:description", "application:webhooks.url")
-"""Texts that are planted where the client shows none, too."""
+"""Texts that are planted where the client shows none, too, if it can be restored to that."""
 
 
 @pytest.mark.wa_clause("BACKUP-1")
@@ -178,10 +178,16 @@ def _plant_and_judge_sealed(wa_case: Case, client: Client) -> None:
     held: dict[Leaf, tuple[str, object]] = {}
     planted: dict[str, str] = {}
     if client.may_change:
+        # what is unset is unset again by a restore alone
         held = {
             one.leaf: found
             for one in FIELDS
-            if one.planted and (client.managed or one.leaf in earlier.values or _unset(one.leaf, earlier))
+            if one.planted
+            and (
+                client.managed
+                or one.leaf in earlier.values
+                or (client.may_restore and _unset(one.leaf, earlier))
+            )
             if (found := needle(one, rng))
         }
         taken = plant(client, {leaf: value for leaf, (_, value) in held.items()})

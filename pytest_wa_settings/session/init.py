@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pytest_wa_settings.session.options import OptionError
 from pytest_wa_settings.testbed import Settings, TestbedError, UsageError, open_testbed
-from pytest_wa_settings.testbed.entry import place_of
+from pytest_wa_settings.testbed.entry import name_of
 from pytest_wa_settings.testbed.offer import Offer
 
 Ask = Callable[[str], str]
@@ -107,7 +107,7 @@ HEAD = """\
 def _access(wishes: Wishes, path: Path) -> list[str]:
     lines = [
         "[[client]]",
-        _set("name", wishes.name or place_of(wishes.url)),
+        _set("name", wishes.name or name_of(wishes.url)),
         _set("url", wishes.url),
         _set("admin", wishes.admin or "admin"),
         _set("admin_password_env", wishes.password_env or "WA_ADMIN_PASSWORD"),

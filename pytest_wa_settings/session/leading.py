@@ -19,7 +19,7 @@ from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Ending, Verdict, run_verdict, worst_of
 from pytest_wa_settings.verdicts.entries import PlannedTest
 from pytest_wa_settings.verdicts.ledger import Ledger
-from pytest_wa_settings.verdicts.report import RunFacts, build_report, merge_reports, write_report
+from pytest_wa_settings.verdicts.report import RunFacts, build_report, merge_reports
 
 NAME = "wa_settings_suite_run"
 """The plugin name by which a nested run is known from the run that started it."""
@@ -213,7 +213,7 @@ class Leading:
         options = self.run.options
         self.last_lines = [(line, {}) for line in self._closing_lines]
         if options.report is not None:
-            self.last_lines.append((f"report: {write_report(options.report, self.report)}", {}))
+            self.last_lines.append(terminal.report_line(options.report, self.report))
         self.last_lines.append(terminal.verdict_line(self.verdict))
         return self.verdict
 

@@ -18,7 +18,7 @@ from pytest_wa_settings.session.leading import BROKE_OFF, Leading
 from pytest_wa_settings.session.options import OptionError, Options
 from pytest_wa_settings.session.replay import had_in_report
 from pytest_wa_settings.session.run import Run
-from pytest_wa_settings.session.signals import sigterm_interrupts
+from pytest_wa_settings.session.signals import signals_interrupt
 from pytest_wa_settings.testbed import TestbedError, UsageError
 from pytest_wa_settings.testbed.scratch import Scratch
 from pytest_wa_settings.verdicts.catalog import load_catalog
@@ -65,7 +65,7 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
     leading: Leading | None = None
     with _surroundings() as home:
         try:
-            with sigterm_interrupts():
+            with signals_interrupt():
                 parts = {} if dry else _opening(run)
                 broken = next(iter(parts.values())) if len(parts) == len(run.names) else None
                 leading = Leading(run, load_catalog(), broken=broken, broken_parts=parts, dry=dry)

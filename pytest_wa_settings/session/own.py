@@ -13,7 +13,7 @@ from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.session.running import planned_test
 from pytest_wa_settings.session.scheduling import keep_together
 from pytest_wa_settings.session.several import spread
-from pytest_wa_settings.session.signals import sigterm_interrupts
+from pytest_wa_settings.session.signals import signals_interrupt
 from pytest_wa_settings.testbed import TestbedError, Unavailable
 from pytest_wa_settings.verdicts import FindingError, load_catalog
 from pytest_wa_settings.verdicts.catalog import Catalog
@@ -33,7 +33,7 @@ class OwnTests:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """From here on the testbed may speak, and SIGTERM closes it."""
         self.run.speak = terminal.speaker_on(session.config)
-        self._guard.enter_context(sigterm_interrupts())
+        self._guard.enter_context(signals_interrupt())
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Has every test that uses a testbed run on each of several."""

@@ -16,7 +16,7 @@ from pytest_wa_settings.verdicts.decision import Ending, Verdict, decides, run_v
 from pytest_wa_settings.verdicts.entries import PlannedTest, entry_of, leaves, plain
 from pytest_wa_settings.verdicts.ledger import Ledger
 from pytest_wa_settings.verdicts.outcomes import Finding, FindingError
-from pytest_wa_settings.verdicts.report import RunFacts, build_report, write_report
+from pytest_wa_settings.verdicts.report import RunFacts, build_report
 
 _FIELD = "wa_settings_own"
 
@@ -170,7 +170,7 @@ class OwnClauses:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         lines: list[tuple[str, dict[str, bool]]] = []
         if self.run.options.report is not None:
-            lines.append((f"report: {write_report(self.run.options.report, self.report)}", {}))
+            lines.append(terminal.report_line(self.run.options.report, self.report))
         for text, markup in [*lines, terminal.verdict_line(self.verdict)]:
             if reporter is None:
                 print(text)

@@ -13,7 +13,7 @@ import pytest
 from pytest_wa_settings.session.options import Options
 from pytest_wa_settings.session.run import CASE, RUN, Run
 from pytest_wa_settings.session.several import ONLY, name_of, split, spread
-from pytest_wa_settings.session.signals import sigterm_interrupts
+from pytest_wa_settings.session.signals import signals_interrupt
 from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
 from pytest_wa_settings.verdicts.decision import NOT_IN_PROFILE, decides, rungs_of
 from pytest_wa_settings.verdicts.entries import Entry, PlannedTest, entry_of, plain
@@ -87,7 +87,7 @@ class Running:
     def pytest_sessionstart(self) -> None:
         """From here on SIGTERM closes a worker's testbed."""
         if self._worker:
-            self._guard.enter_context(sigterm_interrupts())
+            self._guard.enter_context(signals_interrupt())
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Has every test run on each of several testbeds."""

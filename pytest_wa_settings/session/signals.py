@@ -8,20 +8,25 @@ import threading
 from collections.abc import Generator
 from types import FrameType
 
+_ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+"""Told to end, and the terminal or the connection to it gone."""
+
 
 @contextlib.contextmanager
-def sigterm_interrupts() -> Generator[None, None, None]:
-    """Makes SIGTERM end the run as Ctrl-C does, so that clients are put back; a second one does nothing."""
+def signals_interrupt() -> Generator[None, None, None]:
+    """Makes SIGTERM and SIGHUP end the run as Ctrl-C does, so clients are put back; a second is ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt("SIGTERM")
+        for one in _ENDS:
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _ENDS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

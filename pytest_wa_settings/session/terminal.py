@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Verdict
 from pytest_wa_settings.verdicts.outcomes import Progress
+from pytest_wa_settings.verdicts.report import write_report
 from pytest_wa_settings.verdicts.wording import finding_text
 
 _COLOURS: dict[str, dict[str, bool]] = {
@@ -52,6 +54,17 @@ def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
 def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:
     """The very last line, and its colour."""
     return f"{verdict.verdict}: {verdict.reason}", _COLOURS[verdict.verdict]
+
+
+def report_line(folder: Path, report: dict[str, Any]) -> tuple[str, dict[str, bool]]:
+    """Writes the report; the line that says where it is, or why it is nowhere: the verdict stands."""
+    try:
+        return f"report: {write_report(folder, report)}", {}
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return f"no report could be written into {folder} ({why}); free the place, then run again", {
+            "red": True
+        }
 
 
 def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -211,10 +211,10 @@ def new_password() -> str:
     return "aA1!" + "".join(secrets.choice(letters) for _ in range(20))
 
 
-def delete_made_users(client: Client) -> list[str]:
-    """Deletes the accounts that were made through the client's driver; returns those that could not be."""
+def delete_users(client: Client, names: Iterable[str]) -> list[str]:
+    """Deletes accounts that the suite made; returns those that could not be."""
     left = []
-    for name in sorted(client.driver.made_users):
+    for name in sorted(set(names)):
         delete = partial(client.retry.call, "DELETE /v1/users", partial(client.driver.delete_user, name))
         answer = delete()
         if answer.failure_kind == "closed":  # as it is by a client that goes down and is back at once
@@ -235,4 +235,4 @@ def _came(answer: Answer) -> str:
     return answer.failure or f"status {answer.status}"
 
 
-__all__ = ["Accounts", "ClientDriver", "delete_made_users", "new_password"]
+__all__ = ["Accounts", "ClientDriver", "delete_users", "new_password"]

@@ -12,7 +12,6 @@ from pytest_wa_settings.api.calls import Calls
 from pytest_wa_settings.api.resources import (
     APPLICATION,
     SUPPORT,
-    changes_settings,
     is_repeatable,
     is_restore,
     is_web_page,
@@ -41,8 +40,6 @@ _GATEWAY_PAUSES = (0.05, 0.15, 0.3)
 
 class Client(Restoring):
     """A WhatsApp Business API client under test.
-
-    `guard` is called before it may be changed (False) or restored on (True), and may refuse by Unavailable.
 
     Attributes:
         name: what reports and exchanges call it. driver: the raw way to it, without patience.
@@ -74,7 +71,6 @@ class Client(Restoring):
         may_change: bool = False,
         may_restore: bool = False,
         budget: Budget | None = None,
-        guard: Callable[[bool], None] | None = None,
     ) -> None:
         self.name = name
         self.testbed = testbed
@@ -100,10 +96,14 @@ class Client(Restoring):
         self.given_up: NotBack | None = None
         self.killed = False
         self.known_generation = life.generation()
-        self._guard = guard
+        self._guard: Callable[[bool], None] | None = None
         self._number: tuple[str | None, float] | None = None
         self.retry = RetryPolicy(self.habits, testbed.ready_timeout, self._otherwise_serves)
         self.calls: Calls = _RetriedCalls(self)
+
+    def guarded_by(self, guard: Callable[[bool], None]) -> None:
+        """Has `guard` called before restores are sent; it may refuse them by Unavailable."""
+        self._guard = guard
 
     def __repr__(self) -> str:
         return f"<Client {self.name}>"
@@ -158,8 +158,6 @@ class Client(Restoring):
         def counted() -> Answer:
             return self._restoring(call) if restores else call()
 
-        if self._guard is not None and changes_settings(method, path):
-            self._guard(False)
         again = is_repeatable(method, path) if repeatable is None else repeatable
         answer = self.retry.call(f"{method} {path.partition('?')[0]}", counted, repeatable=again)
         if method == "GET" and path == APPLICATION.path and answer.ok:

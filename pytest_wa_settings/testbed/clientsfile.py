@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pytest_wa_settings.testbed.address import Declared, parse_address
 from pytest_wa_settings.testbed.base import POLICIES, PROFILES, STATES, Settings
-from pytest_wa_settings.testbed.entry import MAX_RESTORES, MAX_RESTORES_WITH_RESET, Entry, place_of
+from pytest_wa_settings.testbed.entry import MAX_RESTORES, MAX_RESTORES_WITH_RESET, Entry, name_of
 from pytest_wa_settings.testbed.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -228,7 +228,7 @@ class _Reader:
         may_restore = values.get("may_restore", given.allow_restore)
         most = MAX_RESTORES_WITH_RESET if "reset" in values else MAX_RESTORES
         return Entry(
-            name=values.get("name") or place_of(url),
+            name=values.get("name") or name_of(url),
             url=url,
             admin=values.get("admin") or given.admin or "admin",
             admin_password=self._secret(values, "admin_password") or given.admin_password,
@@ -262,6 +262,7 @@ class _Reader:
             webhook_cert=self._file(values, "webhook_cert"),
             testbed=values.get("testbed"),
             folder=self._folder,
+            config=self._path,
         )
 
     def _fits(self, values: dict[str, Any]) -> None:

@@ -175,7 +175,7 @@ class ContainerTestbed(ManagedTestbed):
         engine = self._engine
         if engine is None:
             return self._told
-        with first_interrupt_waits():
+        with first_interrupt_waits("removing the containers of this run"):
             if self._hands is not None:
                 self._hands.shutdown(wait=True, cancel_futures=True)
             for client in self._shelved():

@@ -9,14 +9,14 @@ from pytest_wa_settings.testbed.address import Declared
 from pytest_wa_settings.testbed.base import Settings
 from pytest_wa_settings.testbed.clientsfile import load_clients
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
-from pytest_wa_settings.testbed.entry import MAX_RESTORES, Entry, place_of
+from pytest_wa_settings.testbed.entry import MAX_RESTORES, Entry, name_of
 from pytest_wa_settings.testbed.errors import UsageError
 
 
 def declared_by_url(address: Declared, settings: Settings) -> DeclaredTestbed:
     """The testbed of one client, given by its address and the run's options."""
     entry = Entry(
-        name=place_of(address.url),
+        name=name_of(address.url),
         url=address.url,
         admin=settings.admin or "admin",
         admin_password=settings.admin_password,

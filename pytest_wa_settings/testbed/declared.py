@@ -26,10 +26,10 @@ from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
 from pytest_wa_settings.testbed.entry import Entry, shared
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
 from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
+from pytest_wa_settings.testbed.journal import Journal, state_folder
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
-from pytest_wa_settings.testbed.safety import safety_folder
 from pytest_wa_settings.testbed.slot import Slot, slot_of
 from pytest_wa_settings.testbed.surroundings import Surroundings
 from pytest_wa_settings.testbed.webhook import Receiver, ReceiverError
@@ -73,7 +73,8 @@ class DeclaredTestbed(Testbed):
             for entry in self._entries:
                 self._slots.append(slot_of(entry, self, self._settings))
             for slot in self._slots:
-                slot.lock.take()
+                for lock in slot.locks:
+                    lock.take()
             self._around = Surroundings(
                 self._slots, self._settings, contacts=self.contacts, timeout=self.timeout
             )
@@ -94,9 +95,36 @@ class DeclaredTestbed(Testbed):
             self.latency = max(self.latency, found.latency)
             self._warnings += found.warnings
             lines += found.lines
+            slot.take_identity_lock()
+            journal = slot.left_changed()
+            if journal is not None:
+                lines += slot.put_earlier_back(journal)
+                self._look(slot)  # what it is may have come back, too
         if self._around is not None:
             self._around.check()
         return lines + self._what_will_be_done()
+
+    def recover(self, journal: Journal) -> list[str]:
+        """Puts the only client back as a journal says, and lets go of it; returns lines for the terminal.
+
+        Raises:
+            TestbedError: it cannot be reached, is another client, or could not be put back.
+        """
+        try:
+            self.open()
+            (slot,) = self._slots
+            # whatever state a broken-off run left it in, it is put back from there
+            self.latency = preflight(slot.client).latency
+            slot.take_identity_lock()
+            number, known = slot.identity.number, journal.identity.number
+            if number is not None and known is not None and number != known:
+                raise TestbedError(
+                    f"{slot.client.name} has another business number than the client of {journal.path}",
+                    "give the address of that client with --url",
+                )
+            return slot.put_earlier_back(journal)
+        finally:
+            self.close()
 
     def look(self) -> tuple[list[str], list[TestbedError]]:
         """Looks at every client, also after one that cannot be used, and at the consumer view."""
@@ -105,6 +133,9 @@ class DeclaredTestbed(Testbed):
         for slot in self._slots:
             try:
                 lines += self._look(slot).lines
+                journal = slot.left_changed()
+                if journal is not None:
+                    lines.append(f"{journal.summary()}; put it back: {journal.command()}")
             except TestbedError as error:
                 errors.append(error)
         try:
@@ -160,7 +191,7 @@ class DeclaredTestbed(Testbed):
             ]
             if any(slot.born_registered for slot in restored):
                 lines.append(
-                    f"the state before the run will be kept in {safety_folder()}, and put back at the end"
+                    f"the state before the run will be kept in {state_folder()}, and put back at the end"
                 )
             return lines
         if any(slot.client.may_change for slot in self._slots):
@@ -297,7 +328,7 @@ class DeclaredTestbed(Testbed):
         if self._closing is None:
             self._closing = []
             try:
-                with first_interrupt_waits():
+                with first_interrupt_waits(self._putting_back()):
                     self._put_all_back(self._closing)
             finally:
                 atexit.unregister(self._close_at_exit)
@@ -307,13 +338,19 @@ class DeclaredTestbed(Testbed):
                     slot.close()
         return self._closing
 
+    def _putting_back(self) -> str:
+        """What is done at the end, and for how long, in words."""
+        names = [slot.client.name for slot in self._slots if slot.journal is not None or slot.dirty]
+        what = ", ".join(names) or "what was changed"
+        return f"putting {what} back as before the run, which takes {2 * self.ready_timeout:g} s at most"
+
     def _put_all_back(self, lines: list[str]) -> None:
         # Those that took another one's number first, so that it can go back.
         unregistered = [slot for slot in self._slots if not slot.born_registered]
         registered = [slot for slot in self._slots if slot.born_registered]
         steps = [slot.reset_if_dirty for slot in unregistered]
         steps += [slot.put_back for slot in registered]
-        steps += [slot.delete_users for slot in self._slots]
+        steps += [slot.delete_users for slot in unregistered]
         for step in steps:
             try:
                 lines += step()

@@ -18,8 +18,9 @@ MAX_RESTORES, MAX_RESTORES_WITH_RESET = 20, 200
 class Entry:
     """One declared client. None stands for what was not declared; the secrets never show in a repr.
 
-    `max_restores` counts the one that puts the client back. `folder` is where its commands run, and
-    `withheld` what no variable that they get may hold: the secrets of all clients of the run.
+    `max_restores` counts the one that puts the client back. `folder` is where its commands run; `config` the
+    file that declares it. `withheld` is what no variable that its commands get may hold: the secrets of all
+    clients of the run.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Entry:
     webhook_cert: Path | None = None
     testbed: str | None = None
     folder: Path = field(default_factory=Path.cwd)
+    config: Path | None = None
     withheld: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
@@ -73,7 +75,7 @@ def is_loopback(url: str) -> bool:
     return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
 
 
-def place_of(url: str) -> str:
+def name_of(url: str) -> str:
     """A name for a client of which only the address is known: host, port and path prefix."""
     parts = urlsplit(url)
     return parts.netloc + parts.path.rstrip("/")

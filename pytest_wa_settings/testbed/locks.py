@@ -7,30 +7,40 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pytest_wa_settings.testbed.errors import TestbedError
 
+_held: dict[str, int] = {}
+"""How often this process holds the lock of a digest: two entries of one file may be one number's machines."""
+
 
 class ClientLock:
-    """Held from `take` to `release`, or until the process ends; for runs on one machine."""
+    """Held from `take` to `release`, or until the process ends; for runs on one machine.
 
-    def __init__(self, url: str) -> None:
+    `key` is what tells the client from others (its address, its number), `url` how errors call it;
+    with `several` this process may take it several times.
+    """
+
+    def __init__(self, key: str, url: str, *, several: bool = False) -> None:
         self._url = url
+        self._several = several
         self._handle: int | None = None
-        digest = hashlib.sha256(_place(url).encode()).hexdigest()[:24]
-        self._path = Path(tempfile.gettempdir()) / f"wa-settings-{digest}.lock"
+        self._digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+        self._taken = False
+        self._path = Path(tempfile.gettempdir()) / f"wa-settings-{self._digest}.lock"
 
     def take(self) -> None:
-        """Takes the lock; raises TestbedError when another run has it."""
+        """Takes the lock; raises TestbedError when another run has it, or when none can be had."""
         try:
             import fcntl
         except ImportError:  # a system without: nothing keeps two runs apart there
             return
+        if self._several and _held.get(self._digest):
+            _held[self._digest] += 1
+            self._taken = True
+            return
         while self._handle is None:
             handle = self._open()
-            if handle is None:
-                return
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -42,27 +52,33 @@ class ClientLock:
                 self._handle = handle
             else:  # its holder removed the file between our two steps
                 os.close(handle)
+        _held[self._digest] = 1
+        self._taken = True
 
     def release(self) -> None:
         """Gives the lock up and removes its file."""
+        if self._taken:
+            self._taken = False
+            _held[self._digest] -= 1
         handle, self._handle = self._handle, None
         if handle is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
             os.close(handle)
 
-    def _open(self) -> int | None:
+    def _open(self) -> int:
+        """The lock's file, made if need be; raises TestbedError."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            return os.open(self._path, flags)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return None
-        try:
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(self._path, flags)
             return os.open(self._path, flags | os.O_CREAT, 0o644)
-        except OSError:
-            return None
+        except OSError as error:
+            raise TestbedError(
+                f"no lock for {self._url} can be taken at {self._path} ({error.strerror}), so that another "
+                "run might use the client at the same time",
+                "see that the folder for temporary files can be written, and that nothing else has that name",
+            ) from None
 
     def _is_ours(self, handle: int) -> bool:
         try:
@@ -70,10 +86,3 @@ class ClientLock:
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
-
-
-def _place(url: str) -> str:
-    """Host, port and path: where the client is, however its address is written."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{(parts.hostname or '').rstrip('.')}:{port}{parts.path.rstrip('/')}"

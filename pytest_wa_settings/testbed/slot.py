@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_wa_settings.api.health import statuses
-from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_made_users
+from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_users
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.comeback import last_answer
 from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.entry import Entry
-from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, Unavailable
-from pytest_wa_settings.testbed.keepsake import Keepsake, take_keepsake
+from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable
+from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
+from pytest_wa_settings.testbed.journal import Journal, journals, new_journal
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.locks import ClientLock
 from pytest_wa_settings.testbed.offer import setup_of
-from pytest_wa_settings.testbed.safety import SafetyBackup, take_safety_backup
+from pytest_wa_settings.testbed.permission import Permission
+from pytest_wa_settings.testbed.putback import NotPutBack, last_words, put_back
+from pytest_wa_settings.testbed.readings import take_readings
+from pytest_wa_settings.testbed.witness import Witness
 from pytest_wa_settings.wire import Tls
 
 _A_MOMENT = 5.0
+_USERS = "/v1/users"
 
 
 @dataclass
@@ -34,15 +43,17 @@ class Slot:
 
     entry: Entry
     client: Client
-    lock: ClientLock
+    locks: list[ClientLock]
+    permission: Permission
     say: Callable[[str], None]
     leased: bool = False
     dirty: bool = False
     broken: Unavailable | None = None
-    keepsake: Keepsake | None = None
-    safety: SafetyBackup | None = None
+    journal: Journal | None = None
+    witness: Witness = field(default_factory=Witness, repr=False)
     _unsafe: Unavailable | None = field(default=None, repr=False)
-    _guarding: bool = field(default=False, repr=False)
+    _putting_back: bool = field(default=False, repr=False)
+    _guarding: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
     def born_registered(self) -> bool:
@@ -56,31 +67,105 @@ class Slot:
 
     # before changes
 
-    def guard(self, restoring: bool) -> None:
-        """Sees a registered client before it is changed for the first time; raises Unavailable."""
-        if not self.born_registered or self._guarding:
+    def before_sending(self, method: str, path: str, body: bytes) -> None:
+        """Sees to what a request needs before it leaves: permission, then a journal of the state before.
+
+        Raises:
+            NotPermitted: it may not be sent. Unavailable: the state before it cannot be noted.
+        """
+        effect = self.permission.effect(method, path, body)
+        if effect == "reads" or self._putting_back:
             return
-        self._guarding = True
-        try:
-            if self.keepsake is None:
-                self.keepsake = take_keepsake(self.client)
-                # Not only before a restore: the backup must hold the state before the first change.
-                if self.client.may_restore:
-                    self._take_safety_backup()
+        self.witness.sent(path, body)
+        restoring = effect == "restores"
+        with self._guarding:
+            self.guard(restoring)
+            if self.journal is not None:
+                if method == "POST" and path == _USERS:
+                    self._note_user(self.journal, body)
+                self.journal.enter("changed", f"{method} {path.partition('?')[0]}", restored=restoring)
+            self.client.touched = self.client.touched or restoring
+
+    def _note_user(self, journal: Journal, body: bytes) -> None:
+        with contextlib.suppress(ValueError, AttributeError):
+            name = json.loads(body).get("username")
+            if isinstance(name, str) and name not in journal.users:
+                journal.users.append(name)
+                journal.write()
+
+    def guard(self, restoring: bool) -> None:
+        """Notes the state of a registered client before its first change; raises Unavailable."""
+        if not self.born_registered or self._putting_back:
+            return
+        with self._guarding:
+            if self.journal is None:
+                self._open_journal()
             if restoring and self._unsafe is not None:
                 raise self._unsafe.again()
-        finally:
-            self._guarding = False
 
-    def _take_safety_backup(self) -> None:
+    def _open_journal(self) -> None:
+        client = self.client
+        journal = new_journal(client.name, identity_of(client), take_readings(client), _reach(self.entry))
+        # Not only before a restore: the backup must hold the state before the first change.
+        if client.may_restore:
+            try:
+                journal.password, journal.data = _safety_backup(client)
+            except Unavailable as error:
+                self._unsafe = error
+        journal.write()
+        self.journal = journal
+        if journal.data:
+            self.say(f"the state of {client.name} before the run, and its password, are in {journal.path}")
+
+    # what an earlier run left
+
+    @property
+    def identity(self) -> Identity:
+        """Which client it is, as far as that can be read."""
+        return identity_of(self.client)
+
+    def take_identity_lock(self) -> None:
+        """Locks the client under its number, too, however others reach it; raises TestbedError."""
+        number = self.client.number() if self.born_registered else None
+        if number is not None:
+            lock = ClientLock(f"number {number}", self.entry.url, several=True)
+            lock.take()
+            self.locks.append(lock)
+
+    def left_changed(self) -> Journal | None:
+        """The journal of an earlier run that changed this client and did not put it back."""
+        if not self.born_registered:
+            return None
+        identity = self.identity
+        return next((one for one in journals() if one.identity.is_of(identity)), None)
+
+    def put_earlier_back(self, journal: Journal) -> list[str]:
+        """Puts back what an earlier run left; returns lines for the terminal.
+
+        Raises:
+            TestbedError: it may not be, or could not be.
+        """
+        client = self.client
+        needs = "restored on" if journal.restored else "changed"
+        may = client.may_restore if journal.restored else client.may_change
+        if not may:
+            raise TestbedError(
+                f"{journal.summary()}, and {client.name} may not be {needs}",
+                f"put it back first: {journal.command()}",
+            )
+        self._putting_back = True
         try:
-            self.safety = take_safety_backup(self.client)
-        except Unavailable as error:
-            self._unsafe = error
-            return
-        self.say(
-            f"the state of {self.client.name} before the run, and its password, are in {self.safety.path}"
-        )
+            client.pending = "unknown" if journal.restored else None
+            lines = put_back(client, journal)
+        except (NotPutBack, Unavailable) as error:
+            last_words(journal, error.problem)
+            raise TestbedError(
+                f"{journal.summary()}, and it could not be put back now: {error.problem}",
+                f"put it back by hand: {journal.command()}",
+            ) from None
+        finally:
+            self._putting_back = False
+        return [f"{client.name} was put back as it was before an earlier run", *lines]
 
     # around a lease
 
@@ -139,7 +224,7 @@ class Slot:
                 ways.append(self._start_without_its_number)
             else:
                 ways.insert(0, client.start_again)
-        if self.safety is not None and client.budget.left > 0:
+        if self.journal is not None and self.journal.data and client.budget.left > 0:
             ways.append(self._restore_early)
         for way in ways:
             try:
@@ -159,9 +244,13 @@ class Slot:
             raise self._why_broken(True)
 
     def _restore_early(self) -> None:
-        assert self.safety is not None
+        """Restores the state before the run, so that the client serves again; the journal stays open."""
+        journal = self.journal
+        assert journal is not None
         if self.client.probe().answered:
-            self.safety.put_back(self.client, self._reads_as_before)
+            answer = self.client.restore(journal.password, journal.data, fresh=True)
+            if answer.ok or not answer.answered:
+                self.client.come_back(expect_registered=True)
 
     def after_lease(self) -> None:
         """Notes what became of an unregistered client."""
@@ -211,77 +300,41 @@ class Slot:
 
     def put_back(self) -> list[str]:
         """Puts a registered client back as it was before the run; returns lines for the terminal."""
-        lines: list[str] = []
-        try:
-            if self.client.touched and self.safety is not None:
-                lines = self._restore_safety()
-            if self.keepsake is not None and self.client.serves(True):
-                lines += self._set_back(self.keepsake)
-            if self.safety is not None:
-                if self.client.touched:
-                    lines.append(f"{self.client.name} was put back as it was before the run")
-                self._let_go_of_safety()
-        except (KeyboardInterrupt, SystemExit):
-            lines += self.last_words("the run was ended meanwhile")
-        self.keepsake = self._unsafe = None
-        return lines
-
-    def _let_go_of_safety(self) -> None:
-        if self.safety is not None:
-            self.safety.remove()
-        self.safety, self.client.touched = None, False
-
-    def _set_back(self, keepsake: Keepsake) -> list[str]:
-        """Reads whether it is as before, sets again what is not, and tells of what cannot be."""
-        left = ", ".join(keepsake.put_back(self.client))
-        if not left:
+        journal = self.journal
+        if journal is None or journal.state == "opened":
+            self._close_journal()
             return []
-        if self._reset_instead():
-            self._let_go_of_safety()
-            return [f"{self.client.name} was reset, as this could not be set back: {left}"]
-        if self.safety is not None:
-            return self.last_words(f"this reads otherwise than before: {left}")
-        return [f"{self.client.name}: not as before the run: {left}"]
-
-    def _restore_safety(self) -> list[str]:
-        """Restores the safety backup, or resets the client; returns lines only where that was not to be."""
-        assert self.safety is not None
-        client = self.client
+        self._putting_back = True
         try:
-            if client.pending is not None or client.killed or not client.serves(True):
-                self._serve_for_put_back()
-            self.safety.put_back(client, self._reads_as_before)
-        except Unavailable as error:
-            if not self._reset_instead():
-                return self.last_words(error.problem)
-            words = f"{client.name} was put back by its reset command ({error.problem})"
-            kept = f"its backup from before the run is kept in {self.safety.path}"
-            self.safety, client.touched = None, False
-            return [f"{words}; {kept}"]
-        return []
+            lines = put_back(self.client, journal, witness=self.witness, give_up_early=True)
+        except (NotPutBack, Unavailable) as error:
+            if self._reset_instead():
+                words = f"{self.client.name} was put back by its reset command ({error.problem})"
+                return self._kept_after_reset(journal, words)
+            return self.last_words(error.problem)
+        except (KeyboardInterrupt, SystemExit):
+            return self.last_words("the run was ended meanwhile")
+        finally:
+            self._putting_back = False
+        self.journal, self.client.touched = None, False
+        self.client.driver.made_users.clear()
+        done = f"{self.client.name} was put back as it was before the run"
+        return [*([done] if journal.restored else []), *lines]
 
-    def _reads_as_before(self) -> bool:
-        return self.keepsake is not None and self.keepsake.reads_as_before(self.client)
+    def _kept_after_reset(self, journal: Journal, words: str) -> list[str]:
+        """A reset is the owner's own way back; what was before stays at hand where it was restored on."""
+        self.client.touched = False
+        if not journal.data:
+            self._close_journal()
+            return [words]
+        self.journal = None
+        return [f"{words}; its state from before the run stays in {journal.path}"]
 
-    def _serve_for_put_back(self) -> None:
-        """Makes it take a restore, in whatever state; raises NotBack."""
-        client = self.client
-        try:
-            client.come_back(expect_registered=False)
-        except StartFailed:
-            # Nobody waited for it yet, and it may come back by itself.
-            client.given_up = None
-            if not client.wait_serving():
-                raise
-            client.settled()
-        except NotBack:
-            # One that does not even answer was started again while it was waited for.
-            if not client.can_restart or self.broken is not None or not client.probe().answered:
-                raise
-            client.start_again()
-            if not client.wait_serving():
-                raise
-            client.settled()
+    def _close_journal(self) -> None:
+        journal, self.journal = self.journal, None
+        self._unsafe = None
+        if journal is not None:
+            journal.close()
 
     @property
     def _may_reset(self) -> bool:
@@ -298,23 +351,60 @@ class Slot:
         return True
 
     def last_words(self, why: str) -> list[str]:
-        """Where the safety backup is, when the client is left as it is; the file stays."""
-        safety, self.safety = self.safety, None
-        return [] if safety is None else safety.last_words(self.client.name, why)
+        """Where the state from before is, when the client is left as it is; the journal stays."""
+        journal, self.journal = self.journal, None
+        return [] if journal is None else last_words(journal, why)
 
     def delete_users(self) -> list[str]:
         """Deletes the accounts that the suite made; returns lines for the terminal."""
         driver = self.client.driver
         if not driver.made_users:
             return []
-        left = sorted(driver.made_users) if self.client.given_up else delete_made_users(self.client)
+        left = sorted(driver.made_users)
+        if not self.client.given_up:
+            self._putting_back = True
+            left = delete_users(self.client, driver.made_users)
         driver.made_users.clear()
         return [f"{self.client.name}: delete the accounts {', '.join(left)} by hand"] if left else []
 
     def close(self) -> None:
         """Lets go of the client."""
         self.client.driver.close()
-        self.lock.release()
+        for lock in self.locks:
+            lock.release()
+
+
+def _safety_backup(client: Client) -> tuple[str, str]:
+    """Password and data of a backup of the client as it is; raises Unavailable."""
+    password = "aA1!" + secrets.token_urlsafe(24)
+    client.driver.recorder.add_secret(password)
+    answer = client.backup(password)
+    for _ in range(2):
+        # One that has just gone down and come back, or broke once, gets another chance.
+        if answer.ok or (answer.answered and (answer.status or 0) < 500) or not client.wait_serving():
+            break
+        answer = client.backup(password)
+    data = answer.data
+    if not answer.ok or not data:
+        why = answer.failure or f"status {answer.status}"
+        raise Unavailable(
+            f"no safety backup of {client.name} could be taken ({why}), so nothing is restored on it",
+            "see that backup works on it",
+        )
+    client.driver.recorder.add_secret_of_client(data)
+    return password, data
+
+
+def _reach(entry: Entry) -> Mapping[str, Any]:
+    """How a client is reached, without a secret: what `wa-settings recover` needs beside the password."""
+    return {
+        "url": entry.url,
+        "admin": entry.admin,
+        "ca": None if entry.ca is None else str(entry.ca.absolute()),
+        "verify": entry.verify,
+        "config": None if entry.config is None else str(entry.config.absolute()),
+        "name": entry.name,
+    }
 
 
 def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
@@ -350,7 +440,13 @@ def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
         may_make=entry.may_change and not settings.check,
         first_login=(new or entry.may_change) and not settings.check,
     )
-    slots: list[Slot] = []
+    may_restore = entry.may_restore and testbed.profile != "backup"
+    permission = Permission(
+        entry.name,
+        change=entry.may_change and not settings.check,
+        restore=may_restore and not settings.check,
+        first_login=accounts.first_login,
+    )
     client = Client(
         name=entry.name,
         testbed=testbed,
@@ -362,9 +458,11 @@ def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
         accounts=accounts,
         restart_policy=entry.restart_policy,
         may_change=entry.may_change,
-        may_restore=entry.may_restore and testbed.profile != "backup",
+        may_restore=may_restore,
         budget=Budget(entry.max_restores),
-        guard=lambda restoring: slots[0].guard(restoring),
     )
-    slots.append(Slot(entry, client, ClientLock(entry.url), settings.say))
-    return slots[0]
+    slot = Slot(entry, client, [ClientLock(place_of(entry.url), entry.url)], permission, settings.say)
+    client.guarded_by(slot.guard)
+    driver.before_sending = slot.before_sending
+    driver.after_answer = slot.witness.answered
+    return slot

@@ -53,6 +53,11 @@ class Connection:
         with suppress(OSError):
             self._sock.close()
 
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The other side's certificate (DER); None without TLS."""
+        return self._sock.getpeercert(True) if isinstance(self._sock, ssl.SSLSocket) else None
+
     def reusable(self) -> bool:
         """Whether the last answer left it ready for another request."""
         return self._http.our_state is h11.IDLE

@@ -60,6 +60,7 @@ class BoundedTransport:
             proxy=proxy,
         )
         self._connection: Connection | None = None
+        self.peer_certificate: bytes | None = None
         self._manners = manners
 
     def ask(self, request: httpx.Request) -> Head:
@@ -79,7 +80,9 @@ class BoundedTransport:
             else:
                 self._manners.kept += 1
                 return head
-        return self._exchange(Connection(self.target, budget), request, budget)
+        connection = Connection(self.target, budget)
+        self.peer_certificate = connection.peer_certificate
+        return self._exchange(connection, request, budget)
 
     def send_raw(self, data: bytes, timeout: float, cut_after: int | None) -> Head | None:
         """The answer to `data` on a connection of its own; None if the request was cut off on purpose."""

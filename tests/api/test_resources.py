@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from answers import answer
 
+from pytest_wa_settings.api.effects import brings_new_password, effect_of
 from pytest_wa_settings.api.resources import (
     ABOUT,
     APPLICATION,
     BUSINESS,
     PROVIDERS,
     Resource,
-    changes_settings,
     content,
     is_repeatable,
     is_restore,
@@ -166,18 +166,28 @@ def test_only_what_reads_may_be_sent_twice(method: str, path: str, repeatable: b
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "restores", "changes"),
+    ("method", "path", "restores", "effect"),
     [
-        ("POST", "/v1/settings/restore", True, True),
-        ("POST", "/v1/settings/restore?x=1", True, True),
-        ("GET", "/v1/settings/restore", False, False),
-        ("POST", "/v1/settings/backup", False, False),
-        ("PATCH", "/v1/settings/application", False, True),
-        ("POST", "/v1/certificates/webhooks/ca", False, True),
-        ("POST", "/v1/messages", False, False),
+        ("POST", "/v1/settings/restore", True, "restores"),
+        ("POST", "/v1/settings/restore?x=1", True, "restores"),
+        ("PUT", "/v1//settings/%72estore", False, "restores"),
+        ("GET", "/v1/settings/restore", False, "reads"),
+        ("POST", "/v1/settings/backup", False, "reads"),
+        ("POST", "/v1/users/login", False, "reads"),
+        ("POST", "/v1/users/login/../../settings/about", False, "changes"),
+        ("PATCH", "/v1/settings/application", False, "changes"),
+        ("POST", "/v1/certificates/webhooks/ca", False, "changes"),
+        ("POST", "/v1/messages", False, "changes"),
+        ("POST", "/v2/unknown", False, "changes"),
     ],
 )
-def test_what_restores_and_what_changes_settings_is_told_by_method_and_path(
-    method: str, path: str, restores: bool, changes: bool
+def test_what_restores_and_what_changes_is_told_by_method_and_path(
+    method: str, path: str, restores: bool, effect: str
 ) -> None:
-    assert (is_restore(method, path), changes_settings(method, path)) == (restores, changes)
+    assert (is_restore(method, path), effect_of(method, path)) == (restores, effect)
+
+
+def test_a_login_may_bring_a_new_password() -> None:
+    assert brings_new_password("POST", "/v1/users/login", b'{"new_password": "x"}')
+    assert not brings_new_password("POST", "/v1/users/login", b"")
+    assert not brings_new_password("POST", "/v1/messages", b'{"new_password": "x"}')

@@ -65,11 +65,11 @@ class Runs:
         return outcome
 
     def files(self) -> list[Path]:
-        """What the run left; not a safety backup that only its owner may read."""
+        """What the run left; not a journal that only its owner may read."""
         found = []
         for path in (self.folder / "left").rglob("*"):
             if path.is_file():
-                kept = path.name.startswith("wa-backup-") and stat.S_IMODE(path.stat().st_mode) == 0o600
+                kept = path.parent.name == "wa-settings" and stat.S_IMODE(path.stat().st_mode) == 0o600
                 found += [] if kept else [path]
         return found
 

@@ -1,8 +1,7 @@
-"""What protects somebody's client: a lock, a keepsake of its readings, a safety backup for its owner only."""
+"""What protects somebody's client: a lock, and a journal of its state before, for its owner only."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
@@ -15,16 +14,37 @@ from fake_client import FakeClient
 
 from pytest_wa_settings.testbed import Need, TestbedError, Unavailable
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
-from pytest_wa_settings.testbed.keepsake import differing
+from pytest_wa_settings.testbed.identity import place_of
+from pytest_wa_settings.testbed.journal import FORMAT, Journal, JournalError, journals, read_journal
 from pytest_wa_settings.testbed.locks import ClientLock
-from pytest_wa_settings.testbed.safety import SafetyBackup, take_safety_backup
+from pytest_wa_settings.testbed.putback import last_words
+from pytest_wa_settings.testbed.readings import differing
 
 Fake = Callable[..., FakeClient]
 Declare = Callable[..., DeclaredTestbed]
 
 
+def lock_of(url: str) -> ClientLock:
+    """The lock of the client at an address."""
+    return ClientLock(place_of(url), url)
+
+
+def test_a_number_may_be_held_by_several_clients_of_one_run_and_by_no_other_run() -> None:
+    first, second = (ClientLock("number 1", f"https://wa.example:{port}", several=True) for port in (6, 7))
+    first.take()
+    second.take()
+    program = (
+        "from pytest_wa_settings.testbed.locks import ClientLock;"
+        "ClientLock('number 1', 'https://wa.example:6', several=True).take()"
+    )
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "another run is using https://wa.example:6" in other.stderr
+    second.release()
+    first.release()
+
+
 def test_a_locked_client_is_refused_to_another_run(tmp_path: Path) -> None:
-    first, second = ClientLock("https://wa.example:1/"), ClientLock("https://WA.example:1")
+    first, second = lock_of("https://wa.example:1/"), lock_of("https://WA.example:1")
     first.take()
     try:
         with pytest.raises(TestbedError, match="another run is using"):
@@ -36,7 +56,7 @@ def test_a_locked_client_is_refused_to_another_run(tmp_path: Path) -> None:
 
 
 def test_other_addresses_have_other_locks() -> None:
-    locks = [ClientLock(f"https://wa.example:{port}{path}") for port, path in ((2, ""), (3, ""), (2, "/b"))]
+    locks = [lock_of(f"https://wa.example:{port}{path}") for port, path in ((2, ""), (3, ""), (2, "/b"))]
     for lock in locks:
         lock.take()
     for lock in locks:
@@ -45,7 +65,7 @@ def test_other_addresses_have_other_locks() -> None:
 
 
 def test_a_lock_leaves_no_file() -> None:
-    lock = ClientLock("https://wa.example:4")
+    lock = lock_of("https://wa.example:4")
     lock.take()
     assert lock._path.exists()
     lock.release()
@@ -55,10 +75,10 @@ def test_a_lock_leaves_no_file() -> None:
 def test_a_lock_ends_with_its_process() -> None:
     program = (
         "from pytest_wa_settings.testbed.locks import ClientLock; import os;"
-        "ClientLock('https://wa.example:5').take(); os._exit(0)"
+        "ClientLock('wa.example:5', 'https://wa.example:5').take(); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-    lock = ClientLock("https://wa.example:5")
+    lock = lock_of("https://wa.example:5")
     lock.take()
     lock.release()
 
@@ -84,26 +104,44 @@ def test_only_what_reads_differently_is_set_again(
     assert differing(before, now) == changes
 
 
-def test_a_safety_backup_is_for_its_owner_only(fake: Fake, declare: Declare, state_home: Path) -> None:
-    with declare(fake()).lease(Need()) as client:
-        backup = take_safety_backup(client)
-        assert stat.S_IMODE(os.stat(backup.path).st_mode) == 0o600
-        assert backup.path.parent == state_home / "wa-settings"
-        content = json.loads(backup.path.read_text())
-        assert (content["url"], content["client"]) == (client.driver.base_url, "client 1")
-        assert client.driver.restore(content["password"], content["data"]).ok
-        backup.remove()
-    assert not backup.path.parent.exists()
+def one_journal(home: Path) -> Journal:
+    """The only journal in the state folder."""
+    (path,) = home.glob("wa-settings/*.json")
+    return read_journal(path)
 
 
-def test_a_state_folder_that_cannot_be_used_is_replaced(
+def test_a_journal_is_for_its_owner_only_and_stands_before_the_first_change(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        client.backup("a password")
+        assert not list(state_home.rglob("*.json"))
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+        journal = one_journal(state_home)
+        assert stat.S_IMODE(os.stat(journal.path).st_mode) == 0o600
+        assert (journal.client, journal.state, journal.restored) == ("client 1", "changed", False)
+        assert journal.reach["url"] == client.driver.base_url
+        assert journal.readings["application"]["heartbeat_interval"] == 5
+        assert one.password not in journal.path.read_text()
+    testbed.close()
+    assert one.settings["heartbeat_interval"] == 5
+    assert not journal.path.parent.exists()
+
+
+def test_a_state_folder_that_cannot_be_used_forbids_changes(
     fake: Fake, declare: Declare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with declare(fake()).lease(Need()) as client:
-        assert take_safety_backup(client).path.parent == tmp_path
+    one = fake()
+    with (
+        declare(one).lease(Need()) as client,
+        pytest.raises(Unavailable, match=r"cannot be written to .*, so nothing is changed"),
+    ):
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+    assert one.settings["heartbeat_interval"] == 5
 
 
 def test_without_a_backup_there_is_no_restore(fake: Fake, declare: Declare) -> None:
@@ -115,25 +153,50 @@ def test_without_a_backup_there_is_no_restore(fake: Fake, declare: Declare) -> N
         assert "POST /v1/settings/restore" not in one.seen
 
 
-def test_the_last_words_restore_the_client_and_hold_no_secret(
-    fake: Fake, declare: Declare, tmp_path: Path
+def test_the_last_words_name_the_way_back_and_hold_no_secret(
+    fake: Fake, declare: Declare, state_home: Path
 ) -> None:
     with declare(fake()).lease(Need()) as client:
-        backup = take_safety_backup(client)
-        words = "\n".join(backup.last_words("old machine", "no answer"))
-    assert str(backup.path) in words
-    assert backup.password not in words
-    assert backup.data not in words
-    body = _sent_by(backup, tmp_path)
-    assert json.loads(body) == {"password": backup.password, "data": backup.data}
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+        journal = one_journal(state_home)
+        words = "\n".join(last_words(journal, "no answer"))
+    assert f"wa-settings recover {journal.path}" in words
+    assert journal.password not in words
+    assert journal.data not in words
+    assert journal.path.with_suffix(".txt").read_text() == words + "\n"
 
 
-def _sent_by(backup: SafetyBackup, folder: Path) -> str:
-    """What the command would send: a stand-in for curl keeps it."""
-    curl = folder / "curl"
-    curl.write_text('#!/bin/sh\ncat > "$OUT"\n')
-    curl.chmod(0o755)
-    out = folder / "out"
-    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "OUT": str(out)}
-    subprocess.run(["sh", "-c", backup.command()], check=True, env=environment)
-    return out.read_text()
+def test_what_a_run_left_changed_is_put_back_by_the_next(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    before = dict(one.settings)
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+    for slot in testbed._slots:  # as a run that was killed leaves it
+        slot.journal = None
+    testbed.close()
+    assert one.settings["heartbeat_interval"] == 9
+    assert one_journal(state_home).state == "changed"
+    lines = declare(one).preflight()
+    assert "client 1 was put back as it was before an earlier run" in lines
+    assert one.settings == before
+    assert not list(state_home.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is no journal"),
+        ("{}", "no journal of this version"),
+        (f'{{"format": "{FORMAT}"}}', "is damaged"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_passed_over(state_home: Path, content: str, problem: str) -> None:
+    path = state_home / "wa-settings" / "other.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert list(journals()) == []
+    with pytest.raises(JournalError, match=problem):
+        read_journal(path)

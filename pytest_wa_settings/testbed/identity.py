@@ -1,0 +1,61 @@
+"""Which client it is, however it is reached: its number, its certificate's key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from pytest_wa_settings.testbed.client import Client
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells a client from others; None where it is not known.
+
+    Attributes:
+        place: host, port and path prefix of its address. number: its business number, as digits.
+        key: "sha256:..." of the public key in its certificate.
+    """
+
+    place: str
+    number: str | None = None
+    key: str | None = None
+
+    def is_of(self, other: Identity) -> bool:
+        """Whether both are one client: two numbers decide, else the address or the certificate's key."""
+        if self.number and other.number:
+            return self.number == other.number
+        return self.place == other.place or (self.key is not None and self.key == other.key)
+
+    def as_plain(self) -> dict[str, Any]:
+        """The identity as JSON can carry it."""
+        return asdict(self)
+
+
+def identity_of(client: Client) -> Identity:
+    """The identity of a client that can be asked for its number."""
+    return Identity(place_of(client.driver.base_url), client.number(), _key(client.driver.peer_certificate))
+
+
+def place_of(url: str) -> str:
+    """Host, port and path: where a client is, however its address is written."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{(parts.hostname or '').rstrip('.')}:{port}{parts.path.rstrip('/')}"
+
+
+def _key(certificate: bytes | None) -> str | None:
+    if certificate is None:
+        return None
+    from cryptography import x509  # slow to import: only where a client is changed or looked at
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+        content = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except ValueError:
+        content = certificate
+    return "sha256:" + hashlib.sha256(content).hexdigest()
