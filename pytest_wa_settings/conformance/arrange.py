@@ -8,6 +8,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pytest_wa_settings.api.resources import BY_NAME, PHOTO
@@ -199,6 +200,8 @@ def change_values(
     avoided = {**now.values, **(other_than.values if other_than else {})}
     wanted = {one.leaf: another_value(one, avoided[one.leaf], rng) for one in changeable(now, *resources)}
     taken = plant(client, wanted)
+    if "application" in resources and not changeable(now, "application"):
+        _have_put_back(client)
     # what is not set yet shows no member to change; what a client refuses once is not offered again
     offered = {
         one.leaf: another_value(one, None, rng)
@@ -218,6 +221,13 @@ def change_values(
         client.refused_leaves.add(PHOTO_DIGEST)
     planted = {leaf: {**wanted, **offered}[leaf] for leaf in (*taken, *taken_too)}
     return until_shown(client, planted, now)
+
+
+def _have_put_back(client: Client) -> None:
+    """Lets settings be changed of a client that shows only what was set, and of which none was."""
+    if not client.managed and client.state == "registered":
+        with suppress(Unavailable):
+            client.have_put_back()
 
 
 def until_shown(client: Client, planted: Mapping[Leaf, object], before: Snapshot) -> Snapshot:

@@ -132,6 +132,14 @@ class Restoring(ABC):
             self.touched = True
             raise
 
+    def have_put_back(self) -> None:
+        """Has the client put back by a restore at the end, so that what cannot be set back may be changed.
+
+        Raises Unavailable as `restore` does.
+        """
+        self.prepare_restore()
+        self.touched = True
+
     def carried_out_after_all(self) -> None:
         """Notes that a restore was carried out, although its answer says otherwise, or none came."""
         if self.pending is None:

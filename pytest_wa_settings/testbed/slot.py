@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_wa_settings.api.health import statuses
+from pytest_wa_settings.api.health import registered_by, statuses
+from pytest_wa_settings.api.resources import number_of
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_users
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
@@ -54,6 +55,7 @@ class Slot:
     _unsafe: Unavailable | None = field(default=None, repr=False)
     _putting_back: bool = field(default=False, repr=False)
     _guarding: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _number: str | None = field(default=None, repr=False)
 
     @property
     def born_registered(self) -> bool:
@@ -181,16 +183,16 @@ class Slot:
         if client.pending is not None or client.killed:
             with contextlib.suppress(NotBack):
                 client.come_back(expect_registered=wanted)
-        if client.serves(wanted):
+        lost = self._has_lost_its_number()
+        if not lost and client.serves(wanted):
             client.given_up = self.broken = None
             return
         if self.broken is not None:
             raise self.broken.again()
-        lost = self._has_lost_its_number()
         if not lost and client.wait_serving(min(_A_MOMENT, client.testbed.ready_timeout), wanted):
             return
         free_numbers()
-        if self._helped(wanted, lost) or client.wait_serving(None, wanted):
+        if self._helped(wanted, lost) or self._serves(wanted):
             return
         self.broken = self._why_broken(wanted)
         raise self.broken.again()
@@ -209,8 +211,21 @@ class Slot:
         )
 
     def _has_lost_its_number(self) -> bool:
-        """Whether it runs, but only says `disconnected`: another client has its number, restart or no."""
-        return self.born_registered and set(statuses(self.client.probe())) == {"disconnected"}
+        """Whether it runs, but another client has its number, restart or no.
+
+        Then health only says `disconnected`; where it says nothing, the number is no longer shown.
+        """
+        if not self.born_registered:
+            return False
+        if found := set(statuses(self.client.probe())):
+            return found == {"disconnected"}
+        settings = self.client.calls.application()
+        number = number_of(settings)
+        self._number = self._number or number
+        return settings.ok and number is None and self._number is not None
+
+    def _serves(self, wanted: bool) -> bool:
+        return self.client.wait_serving(None, wanted) and not self._has_lost_its_number()
 
     def _helped(self, wanted: bool, lost: bool) -> bool:
         """Whether a restart, a reset or the safety backup made it serve."""
@@ -231,7 +246,7 @@ class Slot:
                 way()
             except Unavailable:
                 continue
-            if client.wait_serving(None, wanted):
+            if self._serves(wanted):
                 return True
         return False
 
@@ -239,8 +254,9 @@ class Slot:
         """Starts it; raises Unavailable, with no long wait, where another machine has its number still."""
         client, limit = self.client, self.client.testbed.ready_timeout
         client.start_again()
-        served = client.wait_answering(limit) and client.wait_serving(min(_A_MOMENT, limit), True)
-        if not served and self._has_lost_its_number():
+        if client.wait_answering(limit):
+            client.wait_serving(min(_A_MOMENT, limit), True)
+        if self._has_lost_its_number():
             raise self._why_broken(True)
 
     def _restore_early(self) -> None:
@@ -256,7 +272,9 @@ class Slot:
         """Notes what became of an unregistered client."""
         client = self.client
         if not self.born_registered and (client.touched or client.state == "registered"):
-            self.dirty = client.state == "registered" or not client.serves(False)
+            # after a restore only health can say that it is still new
+            still_new = client.serves(False) and registered_by(client.probe()) is False
+            self.dirty = client.state == "registered" or not still_new
             client.touched = self.dirty
 
     def _reset(self) -> None:

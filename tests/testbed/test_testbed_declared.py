@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_client import FakeClient, Reply
+from fake_client import NUMBER, FakeClient, Reply
 
 from pytest_wa_settings.testbed import (
     Client,
@@ -185,6 +185,40 @@ def test_a_client_that_lost_its_number_is_reset_before_its_next_use(
     one.status = "disconnected"
     with testbed.lease(Need()) as client:
         assert client.serves(registered=True)
+
+
+def test_where_health_says_nothing_a_number_that_is_no_longer_shown_is_lost(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    one = fake()
+    resets: list[int] = []
+    one.status = "all right"
+
+    def reset() -> None:
+        resets.append(1)
+        one.reset()
+        one.status, one.number = "all right", NUMBER
+
+    testbed = declare((one, {"reset": command(reset)}))
+    with testbed.lease(Need()):
+        one.number = None
+    with testbed.lease(Need()) as client:
+        assert client.number() == NUMBER
+    assert resets == [1]
+
+
+def test_where_health_says_nothing_a_client_is_no_new_one_once_it_may_have_been_restored(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    one = fake(registered=False)
+    resets: list[int] = []
+    one.status = "all right"
+    testbed = declare((one, {**NEW, "reset": command(lambda: resets.append(1))}))
+    need = Need("unregistered", consumes=True)
+    with testbed.lease(need) as client:
+        client.touched = True
+    with testbed.lease(need):
+        assert resets == [1]
 
 
 def test_without_a_reset_the_safety_backup_gets_a_lost_number_back(fake: Fake, declare: Declare) -> None:
