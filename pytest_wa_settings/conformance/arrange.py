@@ -142,7 +142,8 @@ def _change_plain(client: Client, resource: str, leaf: Leaf, value: object) -> b
     return plain != value and _change(client, resource, {leaf: plain})
 
 
-def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> bool:
+def body_of(leaves: Mapping[Leaf, object]) -> dict[str, object]:
+    """The body of a change to these fields of one resource."""
     body: dict[str, object] = {}
     for leaf, value in leaves.items():
         place = body
@@ -150,7 +151,11 @@ def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> boo
         for name in parents:
             place = place.setdefault(name, {})  # type: ignore[assignment]
         place[last] = value
-    named = BY_NAME[resource]
+    return body
+
+
+def _change(client: Client, resource: str, leaves: Mapping[Leaf, object]) -> bool:
+    named, body = BY_NAME[resource], body_of(leaves)
 
     def is_there() -> bool | None:
         now = shown(client, resource).found

@@ -78,9 +78,17 @@ class Phones:
         strangers = [contact for contact, seen in self.before.items() if not seen.code]
         if strangers and self.client.may_change:
             for contact in strangers:
-                self.client.calls.contacts([f"+{contact}"])
-                self.client.calls.send_text(contact, "wa-settings: a test of security notifications")
+                self._write_to(contact)
             wait_until(self._all_know, self.limit)
+
+    def _write_to(self, contact: str) -> None:
+        """Sends a message that tells a contact of the business."""
+        text = "wa-settings: a test of security notifications"
+        calls = self.client.calls
+        calls.contacts([f"+{contact}"])
+        self.client.change(
+            lambda: calls.send_text(contact, text), lambda: self._seen(contact).code is not None
+        )
 
     def _all_know(self) -> bool:
         self.before = self.look()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_wa_settings.api.health import registered_by
 from pytest_wa_settings.api.versions import version_numbers
-from pytest_wa_settings.conformance.arrange import Backup, a_password, take_backup
+from pytest_wa_settings.conformance.arrange import Backup, a_password, take_backup, wait_until
 from pytest_wa_settings.conformance.judgements import agree, came, changed_leaves
 from pytest_wa_settings.conformance.snapshots import Snapshot, read, shown
 from pytest_wa_settings.testbed import Client, Need, NotBack, Testbed
@@ -112,7 +112,7 @@ def was_carried_out(client: Client, backup: Backup, before: Snapshot | None) -> 
     leaves = changed_leaves(backup.at.values, before.values) if before is not None else []
     # where no field tells, the stop alone does
     limit = min(_LOOK_FOR_A_STOP, client.stop_grace()) if leaves else _LOOK_FOR_A_STOP
-    if client.wait_down(limit):
+    if _stops(client, before, limit):
         return True
     if not client.wait_serving():
         return None
@@ -126,6 +126,13 @@ def was_carried_out(client: Client, backup: Backup, before: Snapshot | None) -> 
     if agree(leaves, backup.at.values, now):
         return True
     return False if before is not None and agree(leaves, before.values, now) else None
+
+
+def _stops(client: Client, before: Snapshot | None, limit: float) -> bool:
+    """Whether it is seen to stop; one that lost its number to another machine is down by health already."""
+    if before is None or before.serving:
+        return client.wait_down(limit)
+    return wait_until(lambda: not client.probe().ok, limit)
 
 
 def until_answered(client: Client, call: Callable[[], Answer]) -> Answer:

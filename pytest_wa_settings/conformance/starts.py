@@ -24,7 +24,7 @@ def judged_over_a_start(
     """What `judge` finds of the wanted values; where a start alone loses some, of the others only.
 
     No clause says that settings outlive a start; a restore has one in it. `client`: the one that is leased
-    already; its settings may be others afterwards.
+    already; where it is declared, its settings may be others afterwards.
     """
     judgement = judge(wanted)
     if not isinstance(judgement, Finding):
@@ -40,7 +40,10 @@ def _lost_by_a_start(case: Case, leased: Client | None) -> frozenset[Leaf]:
     """Application settings that a start with no restore changes; none where nothing can start the client."""
     try:
         with ExitStack() as leases:
-            client = leased or leases.enter_context(case.testbed.lease(Need(exclusive=True)))
+            # one that was never restored on, where there can be one: a restore may come again at each start
+            client = leased
+            if client is None or client.managed:
+                client = leases.enter_context(case.testbed.lease(Need(exclusive=True)))
             if not (client.can_restart and client.may_change):
                 return frozenset()
             rng = random.Random(f"{case.seed} lost by a start")

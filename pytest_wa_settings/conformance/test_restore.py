@@ -286,6 +286,26 @@ def test_a_backup_restores_with_any_password_it_was_taken_with(wa_case: Case) ->
             raise NotTested("too few restores are left for drawn passwords: raise --wa-max-restores")
 
 
+@pytest.mark.wa_clause("RESTORE-10", uses_up="restores", widens=True)
+def test_a_later_start_does_not_restore_again(wa_case: Case) -> None:
+    if not wa_case.testbed.managed:
+        raise NotTested("what a start alone loses shows on clients that the testbed starts itself")
+    with wa_case.testbed.lease(Need(exclusive=True)) as client:
+        rng = rng_of(wa_case)
+        backup = take_backup(client, a_password(rng), at=change_values(client, rng, "application"))
+        before = change_values(client, rng, "application", now=backup.at)
+        answer = restore_accepted(client, backup, "RESTORE-8", before=before)
+        come_back(client)
+        changed = change_values(client, rng, "application", now=shown(client, "application"))
+        client.restart()
+        after = shown(client, "application")
+    where = "after changes and one more start"
+    judge = partial(
+        restored, "RESTORE-10", after=after, before=backup.at.values, where=where, answers=(answer,)
+    )
+    wa_case.judge(judged_over_a_start(wa_case, changed.of("application"), judge))
+
+
 @pytest.mark.wa_clause("RESTORE-10", uses_up="restores")
 def test_an_existing_app_stops_and_then_serves_the_restored_state(wa_case: Case) -> None:
     record = existing_app(wa_case)

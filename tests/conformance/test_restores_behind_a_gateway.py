@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -104,6 +104,11 @@ def test_a_restore_that_was_carried_out_is_noted_and_not_sent_again(after: dict[
 def test_an_error_to_a_restore_that_was_carried_out_counts_as_accepted() -> None:
     client = FakeClient([ERROR], shows=1)
     assert (attempt(client), client.noted) == (False, ["carried out"])
+
+
+def test_a_machine_that_had_lost_its_number_is_not_down_for_the_restore() -> None:
+    client = FakeClient([GATEWAY, OK], stops=True)
+    assert (attempt(client, replace(BEFORE, serving=False)), client.sent) == (False, 2)
 
 
 @pytest.mark.parametrize("before", [None, AT])

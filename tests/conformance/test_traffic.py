@@ -244,6 +244,16 @@ def test_a_message_that_arrived_behind_a_gateways_answer_is_not_sent_again() -> 
     assert (client.sent, sent.identity) == ([sent.text], None)
 
 
+def test_a_message_whose_callback_is_wanted_is_followed_by_one_whose_id_is_known() -> None:
+    phone = Phone()
+    client: Any = Machine(None, phone=phone)
+    client.lost, client.forwards = [504], True
+    sent = traffic_of(None, client, phone).send(client, wait=False)
+    assert sent is not None
+    assert sent.identity is not None
+    assert len(set(client.sent)) == 2
+
+
 def test_a_message_that_no_gateway_lets_through_was_not_sent() -> None:
     phone = Phone()
     client: Any = Machine(None, phone=phone)

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parent.parent / "declared"))
 from machine import PASSWORD, VARIABLE, Machine, free_port
 from positions import Subject
 
-READY = ("--wa-ready-timeout", "5", "--wa-seed", "0")
+READY = ("--wa-ready-timeout", "20", "--wa-seed", "0")
 
 
 @pytest.fixture(scope="module")
