@@ -134,7 +134,7 @@ class Stage:
         def left_alone(terminal: str) -> str | None:
             if core.state != before and "could not be put back" not in terminal:
                 return "the client is not as it was before, and nothing was said"
-            if set(core.users) != users and "delete the accounts" not in terminal:
+            if set(core.users) != users and "accounts that the suite made" not in terminal:
                 return "accounts were left on the client, and nothing was said"
             return None
 
