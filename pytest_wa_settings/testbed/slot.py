@@ -127,10 +127,13 @@ class Slot:
         return identity_of(self.client)
 
     def take_identity_lock(self) -> None:
-        """Locks the client under its number, too, however others reach it; raises TestbedError."""
-        number = self.client.number() if self.born_registered else None
-        if number is not None:
-            lock = ClientLock(f"number {number}", self.entry.url, several=True)
+        """Locks the client under its number and key, too, however others reach it; raises TestbedError.
+
+        Not under its number alone: emulators on one machine may share a sample number.
+        """
+        identity = self.identity if self.born_registered else None
+        if identity is not None and identity.number and identity.key:
+            lock = ClientLock(f"number {identity.number}, {identity.key}", self.entry.url, several=True)
             lock.take()
             self.locks.append(lock)
 
