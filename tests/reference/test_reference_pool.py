@@ -229,4 +229,4 @@ def test_few_processes_wait_however_many_clients_were_there(pool: Pool) -> None:
         pool.ask("discard", client=client.key)
         client.http.close()
     # the network, and four processes that wait
-    assert wait_until(lambda: len(children(pool.process.pid)) == 5)
+    assert wait_until(lambda: len(children(pool.process.pid)) == 5, seconds=20)
