@@ -36,20 +36,20 @@ def managed() -> Subject:
 
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
-    """Clients that are declared: an app, and a new machine of the same network that can be reset."""
+    """Clients that are declared: an app, and a new machine of the same network; both can be reset."""
     folder = tmp_path_factory.mktemp("laboratory")
     network = free_port()
     app = Machine(folder / "app", free_port(), network).start()
     others = ("--network", f"http://127.0.0.1:{network}")
     new = Machine(folder / "new", free_port(), free_port(), None, others).start()
     config = folder / "clients.toml"
-    config.write_text(_entry("app", app, network) + _entry("new", new, network, reset=True))
+    config.write_text(_entry("app", app, network) + _entry("new", new, network))
     yield Subject(("--wa-config", str(config), *READY), {VARIABLE: PASSWORD})
     new.end()
     app.end()
 
 
-def _entry(name: str, machine: Machine, network: int, *, reset: bool = False) -> str:
+def _entry(name: str, machine: Machine, network: int) -> str:
     lines = [
         "[[client]]",
         f'name = "{name}"',
@@ -61,7 +61,8 @@ def _entry(name: str, machine: Machine, network: int, *, reset: bool = False) ->
         "max_restores = 200",
         'restart_policy = "no"',
         f'restart = "{machine.command("start")}"',
+        # the app's, too: a move alone takes its number from it, and nothing of it was changed to be put back
+        f'reset = "{machine.command("reset")}"',
         f'consumer = "http://127.0.0.1:{network}"',
     ]
-    lines += [f'reset = "{machine.command("reset")}"'] if reset else []
     return "\n".join([*lines, "", ""])

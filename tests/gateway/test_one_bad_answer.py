@@ -22,7 +22,7 @@ WANTED = os.environ.get("WA_DETECTION", "")
 SUITE = Path(pytest_wa_settings.__file__).parent / "conformance"
 SHARES = 8
 OF_BACKUP, OF_MANAGED, OF_DECLARED = 4, 6, 2
-OF_ALL_MANAGED, OF_ALL_DECLARED = 28, 12
+OF_ALL_MANAGED, OF_ALL_DECLARED = 32, 8
 
 pytestmark = pytest.mark.skipif(WANTED == "none", reason="WA_DETECTION=none")
 

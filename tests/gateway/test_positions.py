@@ -78,7 +78,7 @@ def test_a_run_that_says_the_same_is_right() -> None:
 
 
 def test_a_run_in_which_nothing_went_wrong_shows_nothing() -> None:
-    assert complaints(PLAIN, PLAIN) == ["no exchange was answered by the gateway"]
+    assert complaints(PLAIN, PLAIN) == ["no exchange was answered by the gateway: "]
 
 
 def test_another_verdict_of_a_clause_and_of_a_test_are_seen() -> None:
