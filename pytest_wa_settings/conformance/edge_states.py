@@ -28,6 +28,7 @@ from pytest_wa_settings.conformance.restores import (
 )
 from pytest_wa_settings.conformance.snapshots import Snapshot, shown
 from pytest_wa_settings.testbed import Client, Need, Unavailable
+from pytest_wa_settings.testbed.restoring import LET_IT_RESTORE
 from pytest_wa_settings.verdicts import Case, NotTested
 from pytest_wa_settings.wire import Answer
 
@@ -89,7 +90,7 @@ def _edge_states(case: Case) -> EdgeStates:
     rng = random.Random(f"{case.seed} edge states")
     with case.testbed.lease(Need(exclusive=True)) as client:
         if not client.may_restore:
-            raise Unavailable("the suite may not restore on this client", "add --wa-allow-restore")
+            raise Unavailable("the suite may not restore on this client", LET_IT_RESTORE)
         most = how_many_states(client)
         if not most:
             raise NotTested("no restores are left for states at the edges: raise --wa-max-restores")

@@ -105,7 +105,6 @@ class RetryPolicy:
                 return Change(answer, answer.ok)
             if never_sent(answer) and not (is_login and answer.from_gateway):
                 return Change(answer, False)
-                return Change(answer, answer.ok)
             made = look()
             if made is not False or failed:
                 return Change(answer, bool(made))
