@@ -12,7 +12,7 @@ from pytest_wa_settings.testbed import Settings, TestbedError, UsageError
 from pytest_wa_settings.testbed.clientsfile import load_clients
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
 from pytest_wa_settings.testbed.entry import Entry
-from pytest_wa_settings.testbed.journal import Journal, JournalError, journals, read_journal, state_folder
+from pytest_wa_settings.testbed.journal import Journal, journals, read_journal, state_folder
 
 DONE, CANNOT, USAGE = 0, 1, 4
 
@@ -31,7 +31,7 @@ def recover(given: argparse.Namespace) -> int:
         if entry.restart is None and journal.restored:
             print("a restore stops the client: see that it was started again")
         return DONE
-    except (OptionError, UsageError, JournalError) as error:
+    except (OptionError, UsageError) as error:
         return _fail(f"{error.problem}; {error.remedy}", USAGE)
     except TestbedError as error:
         return _fail(f"{error.problem}; {error.remedy}", CANNOT)

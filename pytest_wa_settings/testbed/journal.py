@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pytest_wa_settings.testbed.errors import Unavailable
+from pytest_wa_settings.testbed.errors import Unavailable, UsageError
 from pytest_wa_settings.testbed.identity import Identity
 from pytest_wa_settings.testbed.readings import Readings
 
@@ -117,13 +117,17 @@ class Journal:
 def new_journal(client: str, identity: Identity, readings: Readings, reach: Mapping[str, Any]) -> Journal:
     """A journal that is not written yet."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", client).strip("-.")[:40] or "client"
-    digest = hashlib.sha256(f"{identity.number or identity.place}".encode()).hexdigest()[:8]
+    # all of it: two clients may share a name and a number, and neither may overwrite the other's way back
+    digest = hashlib.sha256(json.dumps(identity.as_plain()).encode()).hexdigest()[:8]
     run = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    return Journal(state_folder() / f"{plain}-{digest}.json", client, identity, readings, reach, run=run)
+    path = state_folder() / f"{plain}-{digest}.json"
+    if path.exists():  # whatever that is, it may be somebody's way back
+        path = path.with_name(f"{plain}-{digest}-{secrets.token_hex(4)}.json")
+    return Journal(path, client, identity, readings, reach, run=run)
 
 
 def state_folder() -> Path:
@@ -147,17 +151,8 @@ def journals() -> Iterator[Journal]:
                     yield journal
 
 
-class JournalError(Exception):
-    """A file is no journal that can be used.
-
-    Attributes:
-        problem: what is wrong. remedy: what to do about it.
-    """
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}; {remedy}")
-        self.problem = problem
-        self.remedy = remedy
+class JournalError(UsageError):
+    """A file is no journal that can be used."""
 
 
 def read_journal(path: Path) -> Journal:
