@@ -11,7 +11,7 @@ from pytest_wa_settings.api.resources import RESTORE, TEXTS, content
 from pytest_wa_settings.testbed.accounts import delete_users
 from pytest_wa_settings.testbed.errors import NotBack, StartFailed, Unavailable
 from pytest_wa_settings.testbed.journal import Journal, leave_words
-from pytest_wa_settings.testbed.readings import emptied, reads_as_before, set_again
+from pytest_wa_settings.testbed.readings import come_since, reads_as_before, set_again
 from pytest_wa_settings.testbed.witness import Witness
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class NotPutBack(Exception):
         self.problem = problem
 
 
+class ChangedMeanwhile(NotPutBack):
+    """Somebody else changed the client: nothing of this run's may overwrite that."""
+
+
 def put_back(
     client: Client, journal: Journal, *, witness: Witness | None = None, give_up_early: bool = False
 ) -> list[str]:
@@ -45,28 +49,30 @@ def put_back(
         give_up_early: a client that was waited for in vain during the run is not waited for again.
 
     Raises:
-        NotPutBack: it does not read as before, or it cannot be seen; the journal stays.
+        NotPutBack: it does not read as before, or it cannot be seen; the journal stays. ChangedMeanwhile
+            where that is somebody else's doing.
         Unavailable: what is about to be done cannot be noted in the journal.
     """
     journal.enter("putting back", "restore" if journal.restored else "set again")
-    strange = Witness() if witness is None else copy.deepcopy(witness)
+    known = copy.deepcopy(witness)  # as it is now: what is read from here on is what may be somebody else's
     _make_it_serve(client, give_up_early=give_up_early)
-    if witness is not None:
-        _not_somebody_elses(client, journal, strange)
+    if known is not None:
+        _not_somebody_elses(client, journal, known)
     if journal.restored and journal.data:
         _restore(client, journal)
     left = _set_again(client, journal)
-    empty = [] if left else emptied(client, journal.readings)
-    if empty and journal.data and not journal.restored:
+    more = [] if left else come_since(client, journal.readings)
+    if more and journal.data and not journal.restored:
         # what was not set before is unset by a restore alone
         journal.enter("putting back", "restore", restored=True)
         _restore(client, journal)
-        left, empty = _set_again(client, journal), []
+        left = _set_again(client, journal)
+        more = [] if left else come_since(client, journal.readings)
     if left:
         raise NotPutBack(f"this reads otherwise than before: {', '.join(left)}")
     users = _delete(client, journal.users)
     unread = [] if journal.readings else ["nothing of it could be read, before or after"]
-    unread += [f"empty now, and not set before the run: {', '.join(empty)}"] if empty else []
+    unread += [f"there now, and not set before the run: {', '.join(more)}"] if more else []
     journal.close()
     # the number's owner, and nobody else, may tell whether what cannot be read is as before
     return [*users, *(f"{client.name}: {line}" for line in unread)]
@@ -95,7 +101,7 @@ def _not_somebody_elses(client: Client, journal: Journal, witness: Witness) -> N
             now = content(resource, client.ask("GET", resource.path)) or {}
             found = witness.strange(resource.name, now)
             if found:
-                raise NotPutBack(
+                raise ChangedMeanwhile(
                     f"somebody else changed it meanwhile: {resource.title} ({', '.join(found)}), which is "
                     "not overwritten"
                 )

@@ -61,19 +61,53 @@ def set_again(client: Client, before: Readings) -> list[str]:
 
 
 def _set_texts_again(client: Client, resource: Resource, before: dict[str, Any]) -> list[str]:
+    """Sets what reads otherwise: at once, then the whole object, then member by member.
+
+    A client may replace the object by what it is sent, or refuse all of it for one member.
+    """
     now = _asked_content(client, resource)
-    for _ in range(_ROUNDS):
+    for bodies in (_at_once, _whole, _one_by_one):
         wanted = differing(before, now) if now is not None else {}
         if not wanted:
             break
-        answers = [client.ask(resource.method, resource.path, json={key: wanted[key]}) for key in wanted]
-        now = _asked_content(client, resource)
-        if all(answer.answered for answer in answers):
-            break
+        now = _sent_and_read(client, resource, before, bodies(before, wanted))
     if now is None:
         return [f"{resource.title} (cannot be read)"]
     still = _otherwise(resource, before, now)
     return [f"{resource.title} ({', '.join(still)})"] if still else []
+
+
+def _at_once(_: Mapping[str, Any], wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    return [wanted]
+
+
+def _whole(before: Mapping[str, Any], wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_merged({key: value for key, value in before.items() if key not in READ_ONLY}, wanted)]
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both objects as one, with the other's values where both have one."""
+    merged = {**one, **other}
+    for key in one.keys() & other.keys():
+        if isinstance(one[key], dict) and isinstance(other[key], dict):
+            merged[key] = _merged(one[key], other[key])
+    return merged
+
+
+def _one_by_one(_: Mapping[str, Any], wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{key: value} for key, value in wanted.items()]
+
+
+def _sent_and_read(
+    client: Client, resource: Resource, before: Mapping[str, Any], bodies: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The reading after these changes; they are sent again where the client left some without an answer."""
+    for _ in range(_ROUNDS):
+        answers = [client.ask(resource.method, resource.path, json=body) for body in bodies]
+        now = _asked_content(client, resource)
+        if all(answer.answered for answer in answers) or (now is not None and not differing(before, now)):
+            break
+    return now
 
 
 def _otherwise(resource: Resource, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -157,23 +191,28 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, An
     return changed
 
 
-def emptied(client: Client, before: Readings) -> list[str]:
-    """The members that are empty now and were not there before: setting them again could not unset them."""
+def come_since(client: Client, before: Readings) -> list[str]:
+    """The documented members that are there now and were not before: setting could not unset them."""
     return [
         f"{resource.title} ({name})"
         for resource in TEXTS
         if resource.name in before
-        for name in _emptied(before[resource.name], _asked_content(client, resource) or {})
+        for name in _come_since(before[resource.name], _asked_content(client, resource) or {})
+        if name.split(".")[0] in documented(resource.name)
     ]
 
 
-def _emptied(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    names = [name for name, value in now.items() if name not in before and value in ("", [])]
+def _come_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    names: list[str] = []
     for name, value in now.items():
+        if name in READ_ONLY:
+            continue
         if isinstance(value, dict):
             older = before.get(name)
-            inner = _emptied(older if isinstance(older, dict) else {}, value)
+            inner = _come_since(older if isinstance(older, dict) else {}, value)
             names += [f"{name}.{one}" for one in inner]
+        elif name not in before:
+            names.append(name)
     return names
 
 

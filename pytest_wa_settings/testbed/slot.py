@@ -25,7 +25,7 @@ from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.locks import ClientLock
 from pytest_wa_settings.testbed.offer import setup_of
 from pytest_wa_settings.testbed.permission import Permission
-from pytest_wa_settings.testbed.putback import NotPutBack, last_words, put_back
+from pytest_wa_settings.testbed.putback import ChangedMeanwhile, NotPutBack, last_words, put_back
 from pytest_wa_settings.testbed.readings import take_readings
 from pytest_wa_settings.testbed.witness import Witness
 from pytest_wa_settings.wire import Tls
@@ -78,7 +78,7 @@ class Slot:
         effect = self.permission.effect(method, path, body)
         if effect == "reads" or self._putting_back:
             return
-        self.witness.sent(path, body)
+        self.witness.sent(method, path, body)
         restoring = effect == "restores"
         with self._guarding:
             self.guard(restoring)
@@ -329,7 +329,7 @@ class Slot:
         try:
             lines = put_back(self.client, journal, witness=self.witness, give_up_early=True)
         except (NotPutBack, Unavailable) as error:
-            if self._reset_instead():
+            if not isinstance(error, ChangedMeanwhile) and self._reset_instead():
                 words = f"{self.client.name} was put back by its reset command ({error.problem})"
                 return self._kept_after_reset(journal, words)
             return self.last_words(error.problem)

@@ -6,21 +6,30 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_wa_settings.api.resources import TEXTS, content, documented
+from pytest_wa_settings.api.resources import TEXTS, content, documented, is_restore
 from pytest_wa_settings.wire import Answer, parse_json
 
 _BY_PATH = {resource.path: resource for resource in TEXTS}
 
 
 class Witness:
-    """The values that were seen so far, by resource and member; documented members alone."""
+    """The values that were sent or read so far, by resource and member; documented members alone.
+
+    What a client makes of a change, nobody knows before it is read. So a resource that was not read since the
+    last change of it, or since the last restore, tells of nobody else.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, set[str]] = {}
+        self._unread: set[str] = set()
 
-    def sent(self, path: str, body: bytes) -> None:
-        """Takes in the fields of a request that changes a resource."""
+    def sent(self, method: str, path: str, body: bytes) -> None:
+        """Takes in a request that may change the client, and the fields of a resource in it."""
+        if is_restore(method, path):
+            self._unread |= {resource.name for resource in TEXTS}
         resource = _BY_PATH.get(path.partition("?")[0])
+        if resource is not None:
+            self._unread.add(resource.name)
         value = parse_json(body) if resource is not None else None
         if resource is not None and isinstance(value, dict):
             self._add(resource.name, value)
@@ -28,11 +37,14 @@ class Witness:
     def answered(self, answer: Answer) -> None:
         """Takes in the fields of an answer that shows a resource."""
         resource = _BY_PATH.get(answer.path)
-        if resource is not None and answer.method == "GET":
+        if resource is not None and answer.method == "GET" and answer.ok:
+            self._unread.discard(resource.name)
             self._add(resource.name, content(resource, answer) or {})
 
     def strange(self, name: str, now: Mapping[str, Any]) -> list[str]:
         """The members of a resource that read as nothing that was sent or read so far."""
+        if name in self._unread:
+            return []
         return [
             member
             for member, value in _members(now)

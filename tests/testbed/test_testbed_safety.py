@@ -14,14 +14,22 @@ from fake_client import FakeClient
 
 from pytest_wa_settings.testbed import Need, TestbedError, Unavailable
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
-from pytest_wa_settings.testbed.identity import place_of
-from pytest_wa_settings.testbed.journal import FORMAT, Journal, JournalError, journals, read_journal
+from pytest_wa_settings.testbed.identity import Identity, place_of
+from pytest_wa_settings.testbed.journal import (
+    FORMAT,
+    Journal,
+    JournalError,
+    journals,
+    new_journal,
+    read_journal,
+)
 from pytest_wa_settings.testbed.locks import ClientLock
 from pytest_wa_settings.testbed.putback import last_words
 from pytest_wa_settings.testbed.readings import differing
 
 Fake = Callable[..., FakeClient]
 Declare = Callable[..., DeclaredTestbed]
+Command = Callable[[Callable[[], None]], str]
 
 
 def lock_of(url: str) -> ClientLock:
@@ -183,6 +191,42 @@ def test_what_a_run_left_changed_is_put_back_by_the_next(
     assert "client 1 was put back as it was before an earlier run" in lines
     assert one.settings == before
     assert not list(state_home.rglob("*.json"))
+
+
+def test_clients_that_share_a_name_and_a_number_have_journals_of_their_own(state_home: Path) -> None:
+    paths = []
+    for place in ("wa.example:1", "wa.example:2", "wa.example:2"):
+        journal = new_journal("client", Identity(place, "15550001111"), {}, {})
+        journal.write()
+        paths.append(journal.path)
+    assert len(set(paths)) == 3
+
+
+def test_what_only_a_restore_can_unset_is_restored(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.settings.pop("sent_status", None)
+    one.after_restore = "blinks"
+    before = dict(one.settings)
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        client.ask("PATCH", "/v1/settings/application", json={"sent_status": True})
+    assert "could not" not in "\n".join(testbed.close())
+    assert one.settings == before
+    assert len(one.restored) == 1
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten_by_a_reset_either(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    one = fake()
+    resets: list[int] = []
+    testbed = declare((one, {"reset": command(lambda: resets.append(1))}))
+    with testbed.lease(Need()) as client:
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+        client.calls.application()
+    one.settings["heartbeat_interval"] = 77
+    assert "somebody else changed it meanwhile" in "\n".join(testbed.close())
+    assert (one.settings["heartbeat_interval"], resets) == (77, [])
 
 
 @pytest.mark.parametrize(
