@@ -71,7 +71,9 @@ class DeclaredTestbed(Testbed):
         atexit.register(self._close_at_exit)
         try:
             for entry in self._entries:
-                self._slots.append(slot_of(entry, self, self._settings))
+                slot = slot_of(entry, self, self._settings)
+                slot.before_move = self._note_moves
+                self._slots.append(slot)
             for slot in self._slots:
                 for lock in slot.locks:
                     lock.take()
@@ -103,6 +105,10 @@ class DeclaredTestbed(Testbed):
         if self._around is not None:
             self._around.check()
         return lines + self._what_will_be_done()
+
+    def _note_moves(self) -> None:
+        for slot in self._slots:
+            slot.note_move()
 
     def recover(self, journal: Journal) -> list[str]:
         """Puts the only client back as a journal says, and lets go of it; returns lines for the terminal.

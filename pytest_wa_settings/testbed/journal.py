@@ -41,6 +41,7 @@ class Journal:
         password, data: of the safety backup; "" where restores were not allowed.
         reach: how it was reached, without a secret: url, ca, config and the like.
         restored: whether a restore was sent to it, or may have been. users: accounts that the suite made.
+        moved: whether a restore on another machine may have taken its number.
     """
 
     path: Path
@@ -55,13 +56,15 @@ class Journal:
     about_to: str = ""
     users: list[str] = field(default_factory=list)
     run: dict[str, Any] = field(default_factory=dict)
+    moved: bool = False
 
-    def enter(self, state: State, about_to: str = "", *, restored: bool = False) -> None:
+    def enter(self, state: State, about_to: str = "", *, restored: bool = False, moved: bool = False) -> None:
         """Notes what is about to be done, before it is; raises Unavailable where that cannot be written."""
-        if state == self.state and (self.restored or not restored):
+        if state == self.state and (self.restored or not restored) and (self.moved or not moved):
             return
         self.state, self.about_to = state, about_to
         self.restored = self.restored or restored
+        self.moved = self.moved or moved
         self.write()
 
     def write(self) -> None:
@@ -76,6 +79,7 @@ class Journal:
             "password": self.password,
             "data": self.data,
             "restored": self.restored,
+            "moved": self.moved,
             "about_to": self.about_to,
             "users": self.users,
             "run": self.run,
@@ -183,6 +187,7 @@ def read_journal(path: Path) -> Journal:
             str(content["about_to"]),
             [str(name) for name in content["users"]],
             dict(content["run"]),
+            bool(content["moved"]),
         )
     except (KeyError, TypeError, ValueError):
         raise JournalError(f"{path} is damaged", remedy) from None

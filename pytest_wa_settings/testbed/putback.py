@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.api.resources import RESTORE, TEXTS, content
+from pytest_wa_settings.api.resources import RESTORE, TEXTS, content, number_of
 from pytest_wa_settings.testbed.accounts import delete_users
 from pytest_wa_settings.testbed.errors import NotBack, StartFailed, Unavailable
 from pytest_wa_settings.testbed.journal import Journal, leave_words
@@ -58,6 +58,8 @@ def put_back(
     _make_it_serve(client, give_up_early=give_up_early)
     if known is not None:
         _not_somebody_elses(client, journal, known)
+    if journal.moved and journal.data and _has_lost_its_number(client, journal):
+        journal.enter("putting back", "restore", restored=True)
     if journal.restored and journal.data:
         _restore(client, journal)
     left = _set_again(client, journal)
@@ -92,6 +94,13 @@ def _make_it_serve(client: Client, *, give_up_early: bool) -> None:
                 _bring_back(client)
     except NotBack as error:
         raise NotPutBack(error.problem) from None
+
+
+def _has_lost_its_number(client: Client, journal: Journal) -> bool:
+    """Whether another machine has the number now; health says so, or the number is no longer shown."""
+    known = journal.identity.number
+    shown = number_of(client.calls.application())
+    return not client.serves(True) or (known is not None and shown != known)
 
 
 def _not_somebody_elses(client: Client, journal: Journal, witness: Witness) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_wa_settings.api.health import registered_by, statuses
-from pytest_wa_settings.api.resources import number_of
+from pytest_wa_settings.api.resources import BACKUP, number_of
 from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_users
 from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
@@ -39,7 +39,8 @@ class Slot:
     """A declared client and what the testbed knows about it.
 
     `dirty`: an unregistered client that a restore was made on; it must be reset before it is used as one
-    again. `broken`: why it did not serve when it was last made ready.
+    again. `broken`: why it did not serve when it was last made ready. `before_move` is called before a
+    restore on an unregistered client, which may take the number of another one.
     """
 
     entry: Entry
@@ -52,10 +53,12 @@ class Slot:
     broken: Unavailable | None = None
     journal: Journal | None = None
     witness: Witness = field(default_factory=Witness, repr=False)
+    before_move: Callable[[], None] = field(default=lambda: None, repr=False)
     _unsafe: Unavailable | None = field(default=None, repr=False)
     _putting_back: bool = field(default=False, repr=False)
     _guarding: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _number: str | None = field(default=None, repr=False)
+    _gave_backup: bool = field(default=False, repr=False)
 
     @property
     def born_registered(self) -> bool:
@@ -76,8 +79,11 @@ class Slot:
             NotPermitted: it may not be sent. Unavailable: the state before it cannot be noted.
         """
         effect = self.permission.effect(method, path, body)
+        self._gave_backup = self._gave_backup or path.partition("?")[0] == BACKUP
         if effect == "reads" or self._putting_back:
             return
+        if effect == "restores" and not self.born_registered:
+            self.before_move()
         self.witness.sent(method, path, body)
         restoring = effect == "restores"
         with self._guarding:
@@ -87,6 +93,18 @@ class Slot:
                     self._note_user(self.journal, body)
                 self.journal.enter("changed", f"{method} {path.partition('?')[0]}", restored=restoring)
             self.client.touched = self.client.touched or restoring
+
+    def note_move(self) -> None:
+        """Notes, before it is, that a backup of this client may be restored on another machine.
+
+        Raises:
+            Unavailable: the state before cannot be noted, so that the number could not be given back.
+        """
+        if self.born_registered and self._gave_backup and self.client.may_restore and not self._putting_back:
+            with self._guarding:
+                self.guard(restoring=True)
+                if self.journal is not None:
+                    self.journal.enter("changed", "its number may go to another machine", moved=True)
 
     def _note_user(self, journal: Journal, body: bytes) -> None:
         with contextlib.suppress(ValueError, AttributeError):
@@ -151,8 +169,9 @@ class Slot:
             TestbedError: it may not be, or could not be.
         """
         client = self.client
-        needs = "restored on" if journal.restored else "changed"
-        may = client.may_restore if journal.restored else client.may_change
+        restores = journal.restored or journal.moved
+        needs = "restored on" if restores else "changed"
+        may = client.may_restore if restores else client.may_change
         if not may:
             raise TestbedError(
                 f"{journal.summary()}, and {client.name} may not be {needs}",

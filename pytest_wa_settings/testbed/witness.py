@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_wa_settings.api.resources import TEXTS, content, documented, is_restore
+from pytest_wa_settings.api.resources import READ_ONLY, TEXTS, content, documented, is_restore
 from pytest_wa_settings.wire import Answer, parse_json
 
 _BY_PATH = {resource.path: resource for resource in TEXTS}
@@ -48,7 +48,7 @@ class Witness:
         return [
             member
             for member, value in _members(now)
-            if member.split(".")[0] in documented(name)
+            if member.split(".")[0] in documented(name) - READ_ONLY
             and value not in self._known.get(f"{name}:{member}", {value})
         ]
 

@@ -225,8 +225,10 @@ def test_a_clean_client_may_follow_a_deviating_one_in_its_process(pool: Pool) ->
 
 
 def test_few_processes_wait_however_many_clients_were_there(pool: Pool) -> None:
-    for client in [pool.start() for _ in range(8)]:
+    clients = [pool.start() for _ in range(8)]
+    assert len(children(pool.process.pid)) > 8
+    for client in clients:
         pool.ask("discard", client=client.key)
         client.http.close()
-    # the network, and four processes that wait
-    assert wait_until(lambda: len(children(pool.process.pid)) == 5, seconds=20)
+    # the network, and four processes that wait: fewer where one that was slow to end had to be killed
+    assert wait_until(lambda: len(children(pool.process.pid)) <= 5, seconds=20)

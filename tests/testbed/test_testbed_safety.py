@@ -215,6 +215,26 @@ def test_what_only_a_restore_can_unset_is_restored(fake: Fake, declare: Declare)
     assert len(one.restored) == 1
 
 
+@pytest.mark.parametrize(("status", "restores"), [("disconnected", 1), (None, 0)])
+def test_a_number_that_went_to_another_machine_is_given_back_where_nothing_else_was_changed(
+    fake: Fake, declare: Declare, command: Command, state_home: Path, status: str | None, restores: int
+) -> None:
+    app, machine = fake(), fake(registered=False)
+    app.after_restore = "blinks"
+    new = {"state": "unregistered", "may_restore": True, "reset": command(machine.reset)}
+    testbed = declare(app, (machine, new), ready_timeout=1.0)
+    with testbed.lease(Need()) as old:
+        data = old.backup("a password").data
+    with testbed.lease(Need("unregistered", consumes=True)) as client:
+        client.restore("a password", data)
+        assert one_journal(state_home).moved
+        client.come_back()
+    app.status = status
+    testbed.close()
+    assert (app.status, len(app.restored)) == (None, restores)
+    assert not list(state_home.rglob("*.json"))
+
+
 def test_what_somebody_else_changed_meanwhile_is_not_overwritten_by_a_reset_either(
     fake: Fake, declare: Declare, command: Command
 ) -> None:
