@@ -122,6 +122,11 @@ class DeclaredTestbed(Testbed):
             # whatever state a broken-off run left it in, it is put back from there
             self.latency = preflight(slot.client).latency
             slot.take_identity_lock()
+            if journal.owner_lives() and not journal.is_ours:
+                raise TestbedError(
+                    f"the run that changed {slot.client.name} goes on (process {journal.run.get('pid')})",
+                    "wait until it has put the client back, or end it",
+                )
             number, known = slot.identity.number, journal.identity.number
             if number is not None and known is not None and number != known:
                 raise TestbedError(

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::")
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -24,15 +26,19 @@ class Identity:
     number: str | None = None
     key: str | None = None
 
-    def is_of(self, other: Identity) -> bool:
-        """Whether both are one client: two numbers decide, else the address or the certificate's key.
+    def is_of(self, other: Identity) -> bool | None:
+        """Whether both are one client; None where that cannot be told.
 
-        Emulators may share a sample number; then another key at another place is another client.
+        Emulators may share a sample number: then the certificate's key decides, and without one, as over
+        plain HTTP, nothing does but the address.
         """
-        if self.number and other.number:
-            keys = {self.key, other.key} - {None}
-            return self.number == other.number and (len(keys) < 2 or self.place == other.place)
-        return self.place == other.place or (self.key is not None and self.key == other.key)
+        if self.number and other.number and self.number != other.number:
+            return False
+        if self.place == other.place:
+            return True
+        if self.key and other.key:
+            return self.key == other.key
+        return None if self.number and other.number else False
 
     def as_plain(self) -> dict[str, Any]:
         """The identity as JSON can carry it."""
@@ -48,7 +54,8 @@ def place_of(url: str) -> str:
     """Host, port and path: where a client is, however its address is written."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{(parts.hostname or '').rstrip('.')}:{port}{parts.path.rstrip('/')}"
+    host = (parts.hostname or "").rstrip(".")
+    return f"{'127.0.0.1' if host in _THIS_MACHINE else host}:{port}{parts.path.rstrip('/')}"
 
 
 def _key(certificate: bytes | None) -> str | None:

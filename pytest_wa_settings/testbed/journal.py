@@ -23,11 +23,13 @@ from typing import Any, Literal, get_args
 
 from pytest_wa_settings.testbed.errors import Unavailable, UsageError
 from pytest_wa_settings.testbed.identity import Identity
+from pytest_wa_settings.testbed.owners import Owner
 from pytest_wa_settings.testbed.readings import Readings
 
 FORMAT = "urn:pytest-wa-settings:journal:1"
 State = Literal["opened", "changed", "putting back", "put back"]
 _FOLDER = "wa-settings"
+_NOBODY = "nobody"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -105,6 +107,29 @@ class Journal:
             if self.path.parent.name == _FOLDER:
                 self.path.parent.rmdir()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process opened it."""
+        return self.run.get("owner") == str(Owner.this())
+
+    def owner_lives(self) -> bool | None:
+        """Whether the run that has it goes on; None where that cannot be told from here."""
+        if self.run.get("owner") == _NOBODY:
+            return False
+        owner = Owner.read(str(self.run.get("owner")))
+        return None if owner is None else owner.lives()
+
+    def take_over(self) -> None:
+        """Makes it this process's, as it puts the client back; raises Unavailable."""
+        self.run = {**self.run, "owner": str(Owner.this())}
+        self.write()
+
+    def give_up(self) -> None:
+        """Leaves it to whoever comes next, although this process goes on."""
+        self.run = {**self.run, "owner": _NOBODY}
+        with contextlib.suppress(Unavailable):  # then it is free once the process has ended
+            self.write()
+
     def command(self) -> str:
         """The command that puts the client back; it holds no secret."""
         import shlex
@@ -124,6 +149,7 @@ def new_journal(client: str, identity: Identity, readings: Readings, reach: Mapp
     # all of it: two clients may share a name and a number, and neither may overwrite the other's way back
     digest = hashlib.sha256(json.dumps(identity.as_plain()).encode()).hexdigest()[:8]
     run = {
+        "owner": str(Owner.this()),
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

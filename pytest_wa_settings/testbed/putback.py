@@ -198,6 +198,7 @@ def last_words(journal: Journal, why: str) -> list[str]:
     if journal.users:
         lines.append(f"the accounts that the suite made are deleted by that, too: {', '.join(journal.users)}")
     leave_words(journal, lines)
+    journal.give_up()
     stream = sys.__stderr__
     try:
         if stream is not None:

@@ -17,10 +17,11 @@ from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.comeback import last_answer
 from pytest_wa_settings.testbed.commands import CommandLife
+from pytest_wa_settings.testbed.earlier import left_changed, used_by_another
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable
 from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
-from pytest_wa_settings.testbed.journal import Journal, journals, new_journal
+from pytest_wa_settings.testbed.journal import Journal, new_journal
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.locks import ClientLock
 from pytest_wa_settings.testbed.offer import setup_of
@@ -133,6 +134,14 @@ class Slot:
             except Unavailable as error:
                 self._unsafe = error
         journal.write()
+        # after that, so that of two runs that come here at one time neither is overlooked
+        other = used_by_another(client)
+        if other is not None:
+            journal.close()
+            raise Unavailable(
+                f"another run is using {client.name} ({other}), so nothing is changed",
+                "wait until it has ended, then run again",
+            )
         self.journal = journal
         if journal.data:
             self.say(f"the state of {client.name} before the run, and its password, are in {journal.path}")
@@ -156,11 +165,12 @@ class Slot:
             self.locks.append(lock)
 
     def left_changed(self) -> Journal | None:
-        """The journal of an earlier run that changed this client and did not put it back."""
-        if not self.born_registered:
-            return None
-        identity = self.identity
-        return next((one for one in journals() if one.identity.is_of(identity)), None)
+        """The journal of an earlier run that changed this client and did not put it back.
+
+        Raises:
+            TestbedError: a run that goes on has the client, or may have it.
+        """
+        return left_changed(self.client) if self.born_registered else None
 
     def put_earlier_back(self, journal: Journal) -> list[str]:
         """Puts back what an earlier run left; returns lines for the terminal.
@@ -179,6 +189,7 @@ class Slot:
             )
         self._putting_back = True
         try:
+            journal.take_over()
             client.pending = "unknown" if journal.restored else None
             lines = put_back(client, journal)
         except (NotPutBack, Unavailable) as error:

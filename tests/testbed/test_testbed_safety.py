@@ -174,25 +174,6 @@ def test_the_last_words_name_the_way_back_and_hold_no_secret(
     assert journal.path.with_suffix(".txt").read_text() == words + "\n"
 
 
-def test_what_a_run_left_changed_is_put_back_by_the_next(
-    fake: Fake, declare: Declare, state_home: Path
-) -> None:
-    one = fake()
-    before = dict(one.settings)
-    testbed = declare(one)
-    with testbed.lease(Need()) as client:
-        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
-    for slot in testbed._slots:  # as a run that was killed leaves it
-        slot.journal = None
-    testbed.close()
-    assert one.settings["heartbeat_interval"] == 9
-    assert one_journal(state_home).state == "changed"
-    lines = declare(one).preflight()
-    assert "client 1 was put back as it was before an earlier run" in lines
-    assert one.settings == before
-    assert not list(state_home.rglob("*.json"))
-
-
 def test_clients_that_share_a_name_and_a_number_have_journals_of_their_own(state_home: Path) -> None:
     paths = []
     for place in ("wa.example:1", "wa.example:2", "wa.example:2"):
