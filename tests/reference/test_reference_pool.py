@@ -224,7 +224,8 @@ def test_a_clean_client_may_follow_a_deviating_one_in_its_process(pool: Pool) ->
     assert clean.backup(token="").status_code == 401
 
 
-def test_few_processes_wait_however_many_clients_were_there(pool: Pool) -> None:
+def test_few_processes_wait_however_many_clients_were_there(tmp_path: Path) -> None:
+    pool = Pool(tmp_path / "log")  # of its own: the one of all tests may have several networks
     clients = [pool.start() for _ in range(8)]
     assert len(children(pool.process.pid)) > 8
     for client in clients:
@@ -232,3 +233,4 @@ def test_few_processes_wait_however_many_clients_were_there(pool: Pool) -> None:
         client.http.close()
     # the network, and four processes that wait: fewer where one that was slow to end had to be killed
     assert wait_until(lambda: len(children(pool.process.pid)) <= 5, seconds=20)
+    assert pool.close() == 0
