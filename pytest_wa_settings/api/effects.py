@@ -15,7 +15,7 @@ Effect = Literal["reads", "changes", "restores"]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _READS = (BACKUP, LOGIN, LOGOUT)
-"""What changes nothing that outlasts it, by whatever method.
+"""What changes nothing that outlasts it when it is posted; what another method does there is not known.
 
 A backup, a login that brings no new password (see `brings_new_password`), and a logout of the suite's own
 token. Messages, lookups of contacts, accounts, settings, certificates, media, registration and everything
@@ -30,7 +30,8 @@ def effect_of(method: str, path: str) -> Effect:
     plain = _plain(path)
     if plain.endswith(RESTORE):
         return "restores"
-    return "reads" if plain in _READS and path.partition("?")[0] in _READS else "changes"
+    exact = method == "POST" and plain in _READS and path.partition("?")[0] in _READS
+    return "reads" if exact else "changes"
 
 
 def brings_new_password(method: str, path: str, body: bytes) -> bool:

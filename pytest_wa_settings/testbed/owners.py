@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_ENDED = ("Z", "X")
+"""The states of a process that has ended, and whose parent has not asked for it yet."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,17 @@ def _place() -> tuple[str, str]:
 
 def _born(pid: int) -> str:
     """When a process was started, in the kernel's ticks; `-` where that cannot be read."""
+    stat = _stat(pid)
+    return stat[19] if stat else "-"
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing where that cannot be read."""
     try:
         # the command's name, in brackets, may hold blanks
-        after = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
-        return "-"
-    return after[19]
+        return []
 
 
 def _runs(pid: int, born: str) -> bool | None:
@@ -81,5 +88,7 @@ def _runs(pid: int, born: str) -> bool | None:
         return False
     except OSError:
         pass  # it is another user's
-    now = _born(pid)
-    return "-" in (now, born) or now == born
+    stat = _stat(pid)
+    if stat and stat[0] in _ENDED:
+        return False
+    return not stat or born == "-" or stat[19] == born

@@ -98,12 +98,13 @@ class Outcome:
     Attributes:
         put_back: what brought the client's state back, or None.
         wrong: what no run may do, each in a sentence; empty where all went well.
-        said: what the run and what followed it printed.
+        said, said_next: what the run printed, and what followed it.
     """
 
     put_back: How | None = None
     wrong: list[str] = field(default_factory=list)
     said: str = ""
+    said_next: str = ""
 
 
 def trials() -> list[Trial]:
@@ -250,11 +251,11 @@ class _Scene:
     def _follow(self, outcome: Outcome, before: State) -> None:
         if self.trial.by_hand:
             for path in self._open_journals():
-                outcome.said += self._told([*self._wa_settings(), "recover", str(path)]).stdout
+                outcome.said_next += self._told([*self._wa_settings(), "recover", str(path)]).stdout
             how: How = "recover"
         else:
             done = self._told(self._suite(self.config, "next", "-k", "test_two_backups_of_one_state_differ"))
-            outcome.said += done.stdout
+            outcome.said_next += done.stdout
             how = "next run"
         left = self._open_journals()
         if self._reads_as(before) and not left:
@@ -409,7 +410,7 @@ def main() -> int:
         told = "; ".join(outcome.wrong) or "ok"
         print(f"{trial}: {outcome.put_back}: {told}", flush=True)
         if outcome.wrong and given.verbose:
-            print(outcome.said[-given.verbose :], flush=True)
+            print(outcome.said[-given.verbose :], outcome.said_next[-given.verbose :], sep="\n", flush=True)
 
     started = time.monotonic()
     outcomes = everything(chosen, given.workers, show)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,15 @@ def test_after_a_reboot_it_does_not_live() -> None:
 @pytest.mark.parametrize("elsewhere", [{"host": "elsewhere", "boot": "another"}, {"space": "1"}])
 def test_of_a_process_elsewhere_nothing_is_known(elsewhere: dict[str, str]) -> None:
     assert replace(Owner.this(), **elsewhere).lives() is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only the kernel tells it, in /proc")
+def test_a_process_that_nobody_has_waited_for_yet_does_not_live() -> None:
+    program = "from pytest_wa_settings.testbed.owners import Owner; print(Owner.this())"
+    ended = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert ended.stdout is not None
+    owner = Owner.read(ended.stdout.read().strip())
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert owner is not None
+    assert owner.lives() is False
+    ended.communicate()
