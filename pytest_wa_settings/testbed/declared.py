@@ -26,7 +26,7 @@ from pytest_wa_settings.testbed.consumer import Consumer, ConsumerError
 from pytest_wa_settings.testbed.entry import Entry, shared
 from pytest_wa_settings.testbed.errors import NotBack, TestbedError, Unavailable, UsageError
 from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
-from pytest_wa_settings.testbed.journal import Journal, state_folder
+from pytest_wa_settings.testbed.journal import Journal, journals, state_folder
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
@@ -93,6 +93,7 @@ class DeclaredTestbed(Testbed):
         """Looks at every client, and at the consumer view; raises TestbedError."""
         lines = []
         for slot in self._slots:
+            slot.start_if_left_stopped(journals())
             found = self._look(slot)
             self.latency = max(self.latency, found.latency)
             self._warnings += found.warnings
@@ -119,6 +120,7 @@ class DeclaredTestbed(Testbed):
         try:
             self.open()
             (slot,) = self._slots
+            slot.start_if_left_stopped([journal])
             # whatever state a broken-off run left it in, it is put back from there
             self.latency = preflight(slot.client).latency
             slot.take_identity_lock()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_wa_settings.api.resources import APPLICATION
 from pytest_wa_settings.testbed.errors import TestbedError
-from pytest_wa_settings.testbed.identity import Identity, identity_of
+from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
 from pytest_wa_settings.testbed.journal import Journal, journals
 from pytest_wa_settings.wire import WireError
 
@@ -47,6 +47,12 @@ def left_changed(client: Client) -> Journal | None:
             )
         return journal
     return None
+
+
+def was_stopped_by(journal: Journal, client: Client) -> bool:
+    """Whether a run that is over may have left the client stopped: a restore stops it (doc 3.2)."""
+    there = journal.identity.place == place_of(client.driver.base_url)
+    return there and journal.restored and journal.owner_lives() is not True
 
 
 def used_by_another(client: Client) -> str | None:

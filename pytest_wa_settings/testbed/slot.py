@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from pytest_wa_settings.testbed.base import Settings, Testbed
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.comeback import last_answer
 from pytest_wa_settings.testbed.commands import CommandLife
-from pytest_wa_settings.testbed.earlier import left_changed, used_by_another
+from pytest_wa_settings.testbed.earlier import left_changed, used_by_another, was_stopped_by
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable
 from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
@@ -171,6 +171,16 @@ class Slot:
             TestbedError: a run that goes on has the client, or may have it.
         """
         return left_changed(self.client) if self.born_registered else None
+
+    def start_if_left_stopped(self, left: Iterable[Journal]) -> None:
+        """Starts a client that does not answer, where one of these journals' runs may have stopped it."""
+        client = self.client
+        stopped = any(was_stopped_by(journal, client) for journal in left)
+        if stopped and self.entry.state != "unregistered" and client.can_restart:
+            with contextlib.suppress(Unavailable):  # the preflight says what is wrong
+                if not client.probe().answered:
+                    client.start_again()
+                    client.wait_answering(client.testbed.ready_timeout)
 
     def put_earlier_back(self, journal: Journal) -> list[str]:
         """Puts back what an earlier run left; returns lines for the terminal.

@@ -122,6 +122,18 @@ def test_a_run_that_gave_up_leaves_its_client_to_the_next_in_its_own_process(
     assert "client 1 was put back as it was before an earlier run" in declare(one).preflight()
 
 
+def test_a_client_that_a_dead_run_left_stopped_is_started_and_put_back(
+    fake: Fake, declare: Declare, command: Callable[[Callable[[], None]], str], dead_run: str
+) -> None:
+    one = fake()
+    journal = leave_changed(declare(one), dead_run)
+    journal.enter("changed", "POST /v1/settings/restore", restored=True)
+    one.down = True
+    lines = declare((one, {"restart": command(one.start)})).preflight()
+    assert "client 1 was put back as it was before an earlier run" in lines
+    assert one.settings["heartbeat_interval"] == 5
+
+
 # one number at two addresses, over plain HTTP
 
 
