@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +10,8 @@ from typing import Any
 
 import lab
 import pytest
+from running import in_laboratory
 
-BRISK = ("--wa-examples", "1", "--wa-budget", "30")
 SECONDS = 300
 
 
@@ -47,34 +42,11 @@ def certify(tmp_path: Path) -> Certify:
     """Runs `pytest --wa-config clients.toml` in an empty folder, against a laboratory of its own."""
 
     def command(stack: str, *options: str) -> Outcome:
-        if lacks := lab.lacks(stack):
-            assert "CI" not in os.environ, lacks
-            pytest.skip(lacks)
-        (tmp_path / "here").mkdir()
-        suite = [sys.executable, "-m", "pytest", "--wa-config", "{toml}", *BRISK]
-        suite += ["--wa-report", str(tmp_path / "report")]
-        program = [sys.executable, lab.__file__, "--lab", str(tmp_path / "lab")]
-        process = subprocess.Popen(
-            [*program, "run", stack, "--older", "--start-time", "150", *options, "--", *suite],
-            cwd=tmp_path / "here",
-            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            terminal, _ = process.communicate(timeout=SECONDS)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            subprocess.run([*program, "down"], check=True)
-        assert (tmp_path / "report" / "report.json").exists(), terminal
-        return Outcome(
-            process.returncode, terminal, json.loads((tmp_path / "report" / "report.json").read_text())
-        )
+        report = tmp_path / "report"
+        suite = ["--wa-report", str(report)]
+        status, terminal = in_laboratory(tmp_path, stack, options, suite, seconds=SECONDS)
+        assert (report / "report.json").exists(), terminal
+        return Outcome(status, terminal, json.loads((report / "report.json").read_text()))
 
     return command
 

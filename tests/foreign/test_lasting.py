@@ -7,19 +7,14 @@ two foreign clients of odd habits; by default a share: what leaves most behind, 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import lab
 import pytest
+from running import in_laboratory
 
 RUNS = 3
-BRISK = ("--wa-examples", "1", "--wa-budget", "30")
 PROFILES = ("backup", "restore", "multiconnect", "full")
 # stack, profile, and what narrows it: the messages, callbacks and accounts of a migration leave most behind
 SHARE = (
@@ -38,28 +33,10 @@ def run_after_run(
     folder: Path, stack: str, profile: str, narrowed: tuple[str, ...]
 ) -> tuple[list[Verdicts], str]:
     """The clauses' verdicts of each run of a profile against one laboratory, and what the terminal showed."""
-    (folder / "here").mkdir()
-    suite = [sys.executable, "-m", "pytest", "--wa-config", "{toml}", "--wa-profile", profile]
-    suite += [*BRISK, *narrowed]
-    suite += ["--wa-report", str(folder / "report-{run}")]
-    program = [sys.executable, lab.__file__, "--lab", str(folder / "lab")]
-    process = subprocess.Popen(
-        [*program, "run", stack, "--older", "--times", str(RUNS), "--start-time", "150", "--", *suite],
-        cwd=folder / "here",
-        env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        terminal, _ = process.communicate(timeout=SECONDS)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        subprocess.run([*program, "down"], check=True)
+    report = str(folder / "report-{run}")
+    suite = ["--wa-profile", profile, *narrowed, "--wa-report", report]
+    options = ("--times", str(RUNS))
+    _, terminal = in_laboratory(folder, stack, options, suite, seconds=SECONDS)
     reports = [folder / f"report-{run + 1}" / "report.json" for run in range(RUNS)]
     assert all(report.exists() for report in reports), terminal
     return [verdicts(json.loads(report.read_text())) for report in reports], terminal
@@ -84,9 +61,6 @@ def differing(runs: list[Verdicts]) -> dict[str, list[str]]:
 def test_each_run_against_lasting_clients_ends_as_the_first(
     tmp_path: Path, stack: str, profile: str, narrowed: tuple[str, ...]
 ) -> None:
-    if lacks := lab.lacks(stack):
-        assert "CI" not in os.environ, lacks
-        pytest.skip(lacks)
     runs, terminal = run_after_run(tmp_path, stack, profile, narrowed)
     assert differing(runs) == {}, terminal
     red = [clause for clause, verdict in runs[0].items() if verdict in ("fail", "error")]

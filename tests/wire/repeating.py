@@ -15,6 +15,11 @@ from pytest_wa_settings.wire.holes import Body, Hole, distinct
 SHELLS = [name for name in ("bash", "dash") if shutil.which(name)]
 
 
+def no_curl() -> bool:
+    """Whether tests that need curl are to be skipped; in CI they fail where it is missing."""
+    return shutil.which("curl") is None and "CI" not in os.environ
+
+
 def filled(body: Body, sent: bytes) -> dict[str, str]:
     """What the variables of `body` hold, so that it is what was sent."""
     pattern = b"".join(b"(.*?)" if isinstance(piece, Hole) else re.escape(piece) for piece in body)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
 import pytest
 from raw_servers import answer
-from repeating import SHELLS, parts, run_line
+from repeating import SHELLS, no_curl, parts, run_line
 
 from pytest_wa_settings.wire import NO_TOKEN, Exchange, Recorder
 from pytest_wa_settings.wire.holes import Hole, bytes_body, json_body, without
 
 EXCHANGE = Exchange(1, "client", "GET", "https://x/v1/health", (), "", 200, (), "{}", None, 0.0, 0.1)
-needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+needs_curl = pytest.mark.skipif(no_curl(), reason="curl is not installed")
 PASSWORD, DATA = "p%s 'w\"\\ord$HOME`-é中\U0001f511", "QUJD+/=" * 300
 
 JSON = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from raw_servers import RawServer, answer
-from repeating import parts, run_line
+from repeating import no_curl, parts, run_line
 
 from pytest_wa_settings.api import Driver
 from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, incomplete, not_objects, of_other_types
@@ -23,7 +22,7 @@ from pytest_wa_settings.conformance.test_robustness import _DIRECTED
 from pytest_wa_settings.wire import NO_TOKEN, Answer, Exchange, Recorder
 from pytest_wa_settings.wire.parsing import parse_json
 
-pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+pytestmark = pytest.mark.skipif(no_curl(), reason="curl is not installed")
 
 ADMIN, PASSWORD, OTHER = "Adm1n-password", 'aA1!"quoted" \\ 50% é', "aA1!another-1"
 REFERENCE = [sys.executable, "-m", "pytest_wa_settings.reference", "serve", "--http", "--kdf", "light"]
