@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ class Machine:
         return self
 
     def end(self) -> None:
-        """Ends it."""
+        """Ends it, for good: a command that a run has under way starts it no more."""
+        (self.folder / "ended").touch()
         end(self.folder)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
@@ -102,9 +104,29 @@ def _call(url: str, method: str, path: str, *, basic: str = "", token: str = "",
         return json.loads(answer.read() or b"null")
 
 
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One at a time: a test and the commands of a run may start and end it."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def start(folder: Path) -> None:
     """Ends what runs in the folder and starts it; returns once it listens."""
-    end(folder)
+    with _locked(folder):
+        _end(folder)
+        if not (folder / "ended").exists():
+            _start(folder)
+
+
+def end(folder: Path) -> None:
+    """Ends what runs in the folder, by its pid; returns once it is gone."""
+    with _locked(folder):
+        _end(folder)
+
+
+def _start(folder: Path) -> None:
     plan = json.loads((folder / "plan.json").read_text())
     environment = {**os.environ, "WA_ADMIN_PASSWORD": PASSWORD}
     with (folder / "log").open("ab") as log:
@@ -127,8 +149,7 @@ def start(folder: Path) -> None:
     raise SystemExit("it does not listen")
 
 
-def end(folder: Path) -> None:
-    """Ends what runs in the folder, by its pid; returns once it is gone."""
+def _end(folder: Path) -> None:
     file = folder / "pid"
     if not file.exists():
         return

@@ -138,7 +138,7 @@ class Reference:
         machine.start(self.folder)
 
     def remove(self) -> None:
-        machine.end(self.folder)
+        self._machine.end()
 
 
 @dataclass
