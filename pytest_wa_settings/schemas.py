@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,7 @@ _PYTHON = {type(None): "null", bool: "boolean", int: "integer", float: "number",
 _PYTHON |= {list: "array", dict: "object"}
 _PROSE = {"null": "null", "integer": "an integer", "array": "an array", "object": "an object"}
 _MOST = 20
+_LONGEST_PART = 300
 
 
 class SchemaError(Exception):
@@ -58,6 +60,52 @@ def load(name: str) -> dict[str, Any]:
     return content
 
 
+@dataclass(frozen=True)
+class Violation:
+    """A rule of a schema that a message breaks; nothing of the message is in it.
+
+    Attributes:
+        schema: the message's name.
+        pointer: the place in it, a JSON Pointer (RFC 6901), `*` for what the schema does not name; "" is all.
+        keyword: the JSON Schema keyword. rule: what is wrong, in words. part: that of the schema, as JSON.
+    """
+
+    schema: str
+    pointer: str
+    keyword: str
+    rule: str
+    part: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or 'the body'} {self.rule}"
+
+
+def violations(name: str, instance: object, of: Path | None = None) -> list[Violation]:
+    """The rules that a message breaks, sorted by place; empty when it is valid.
+
+    Args:
+        of: the folder that the schema is in; absent, the suite's own.
+
+    Raises:
+        SchemaError: no schema has this name, or the file is no JSON Schema.
+    """
+    try:
+        errors = itertools.islice(_validator(name, of).iter_errors(instance), 50 * _MOST)
+        found = {_violation(error, name, of) for error in errors}
+    except RecursionError:  # jsonschema prints what it refuses, however deep that is
+        return [Violation(name, "", "type", "is nested too deep to be judged", "{}")]
+    return sorted(found, key=lambda one: (one.pointer, one.keyword, one.rule))[:_MOST]
+
+
+def _violation(error: ValidationError, name: str, of: Path | None) -> Violation:
+    known = _member_names(name, of)
+    steps = [str(step) if isinstance(step, int) or step in known else "*" for step in error.absolute_path]
+    keyword = str(error.validator)
+    part = json.dumps({keyword: error.validator_value}, ensure_ascii=False)
+    shown = part if len(part) <= _LONGEST_PART else part[:_LONGEST_PART] + " …"
+    return Violation(name, "".join(f"/{step}" for step in steps), keyword, _rule(error), shown)
+
+
 def problems(name: str, instance: object) -> list[str]:
     """What is wrong with a message by its schema, a short line each; empty when it is valid.
 
@@ -83,16 +131,44 @@ def _text(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def check(path: Path) -> None:
+    """Sees that a file is a JSON Schema; raises SchemaError."""
+    _validator(path.stem, path.parent)
+
+
 @functools.cache
-def _validator(name: str) -> Draft202012Validator:
+def _content(name: str, of: Path | None) -> Any:
+    if of is None:
+        return load(name)
+    path = of / f"{name}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SchemaError(f"{path} cannot be read ({error.strerror})", "name a folder of schemas") from None
+    except (ValueError, RecursionError):
+        raise SchemaError(f"{path} is not JSON", "write it as a JSON Schema") from None
+
+
+@functools.cache
+def _validator(name: str, of: Path | None = None) -> Draft202012Validator:
     from jsonschema import Draft202012Validator  # slow to import: not before a message is judged
+    from jsonschema.exceptions import SchemaError as Malformed
 
-    return Draft202012Validator(load(name))
+    content = _content(name, of)
+    try:
+        if of is not None:
+            Draft202012Validator.check_schema(content)
+        return Draft202012Validator(content)
+    except Malformed as error:
+        where = "/".join(map(str, error.absolute_path)) or "its top"
+        raise SchemaError(
+            f"{of}/{name}.json is no JSON Schema: {where} is not as draft 2020-12 has it", "correct it there"
+        ) from None
 
 
 @functools.cache
-def _member_names(name: str) -> frozenset[str]:
-    return frozenset(_properties(load(name)))
+def _member_names(name: str, of: Path | None = None) -> frozenset[str]:
+    return frozenset(_properties(_content(name, of)))
 
 
 def _properties(schema: object) -> Iterator[str]:
@@ -134,7 +210,7 @@ def _rule(error: ValidationError) -> str:
         return f"is none of {', '.join(part.get('title', 'another form') for part in value)}"
     rules = {
         "const": f"is not {value}",
-        "pattern": f"does not match {value}",
+        "pattern": "is empty or blank" if value == r"\S" else f"does not match {value}",
         "minLength": "is empty" if value == 1 else f"is shorter than {value} characters",
         "minItems": "is empty" if value == 1 else f"has fewer than {value} items",
         "minProperties": "is empty" if value == 1 else f"has fewer than {value} members",

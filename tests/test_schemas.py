@@ -111,7 +111,7 @@ INVALID: list[tuple[str, object, str]] = [
     ("backup-request", {"password": 5}, "$.password: is an integer, not a string"),
     ("backup-response", {"settings": "x"}, "$.settings: is a string, not an object"),
     ("backup-response", {"settings": {}}, "$.settings: lacks data"),
-    ("backup-response", {"settings": {"data": ""}}, "$.settings.data: is empty"),
+    ("backup-response", {"settings": {"data": ""}}, "$.settings.data: is empty or blank"),
     ("backup-response", [], "$: is an array, not an object"),
     ("restore-request", {}, "$: lacks password and data"),
     ("restore-response", "", "$: is none of null, {}, meta alone"),

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pytest_wa_settings.api.codes import not_now
+from pytest_wa_settings.api.messages import violations_in
 from pytest_wa_settings.conformance.budget import Budget
 from pytest_wa_settings.conformance.fields import BY_LEAF, PHOTO_DIGEST, Leaf, same_set, says_nothing
 from pytest_wa_settings.conformance.snapshots import Snapshot
 from pytest_wa_settings.conformance.views import MOST_VISITED, readable_in
+from pytest_wa_settings.schemas import Violation
 from pytest_wa_settings.verdicts import Evidence, Finding, FindingError, Judgement
 from pytest_wa_settings.wire import MISSING, Answer
 
@@ -83,20 +85,19 @@ def describe(value: object) -> str:
 
 def accepted_backup(answer: Answer, sent: str) -> Judgement:
     """BACKUP-1: 200 and `settings.data`, a non-empty string."""
-    expected = 'HTTP 200 with {"settings": {"data": <non-empty string>}}'
-    if answer.status == 200 and answer.data and answer.data.strip():
+    broken = violations_in(answer, "backup-response") if answer.ok else []
+    if answer.status == 200 and not broken:
         return Evidence("BACKUP-1", "a backup")
-    observed = came(answer)
-    if answer.ok and isinstance(answer.body, dict):
-        settings = answer.body.get("settings", MISSING)
-        data = settings.get("data", MISSING) if isinstance(settings, dict) else MISSING
-        if settings is MISSING:
-            observed += "; `settings` is missing"
-        elif not isinstance(settings, dict):
-            observed += f"; `settings` is {describe(settings)}"
-        else:
-            observed += "; `settings.data` is " + ("missing" if data is MISSING else describe(data))
-    return Finding("BACKUP-1", sent, expected, observed, (answer,))
+    expected = 'HTTP 200 with {"settings": {"data": <non-empty string>}}'
+    return _as_no_message("BACKUP-1", sent, expected, answer, broken)
+
+
+def _as_no_message(
+    clause: str, sent: str, expected: str, answer: Answer, broken: Iterable[Violation]
+) -> Finding:
+    broken = tuple(broken)
+    observed = "; ".join([came(answer), *(map(str, broken) if answer.body is not MISSING else ())])
+    return Finding(clause, sent, expected, observed, (answer,), broken=broken)
 
 
 def refused(clause: str, sent: str, answer: Answer, *, example: str | None = None) -> Judgement:
@@ -357,13 +358,12 @@ def restore_answer(answer: Answer, *, strict: bool, made: bool | None) -> tuple[
         control="the restored state was read afterwards",
         missing=None if made else "nothing that can be read shows that the restore was carried out",
     )
-    body = answer.body
-    if answer.status == 200 and (body is None or body == {}):
-        return evidence, None
-    if answer.status == 200 and isinstance(body, dict) and set(body) == {"meta"} and not strict:
-        remark = "the restore's body is {\"meta\": …}, as the reference's sample shows it, not null or {}"
-        return evidence, remark
-    return Finding("RESTORE-1", sent, expected, came(answer), (answer,)), None
+    broken = violations_in(answer, "restore-response") if answer.ok else []
+    says_nothing = answer.body is None or answer.body == {}
+    if answer.status != 200 or broken or (strict and not says_nothing):
+        return _as_no_message("RESTORE-1", sent, expected, answer, broken), None
+    remark = "the restore's body is {\"meta\": …}, as the reference's sample shows it, not null or {}"
+    return evidence, None if says_nothing else remark
 
 
 def made_again(clause: str, at: Snapshot, before: Snapshot, after: Snapshot) -> Evidence:
@@ -416,27 +416,11 @@ def planted_texts(at: Snapshot, earlier: Snapshot) -> dict[str, str]:
 
 def enveloped(answer: Answer, sent: str) -> Judgement:
     """ERROR-1: a refusal carries `errors[]` with an integer `code` and a `title`."""
-    told = ""
-    body = answer.body
-    errors = body.get("errors") if isinstance(body, dict) else None
-    if not isinstance(errors, list) or not errors:
-        told = "no `errors` list"
-    else:
-        for one in errors:
-            if not isinstance(one, dict) or not _integer(one.get("code")):
-                told = "an error without an integer `code`"
-            elif not isinstance(one.get("title"), str) or not one["title"]:
-                told = "an error without a `title`"
-    if not told:
+    broken = violations_in(answer, "error")
+    if not broken:
         return Evidence("ERROR-1", "the error envelope")
     expected = "the error envelope: `errors[]` with integer `code` and `title`"
-    return Finding("ERROR-1", sent, expected, f"{came(answer)}: {told}", (answer,))
-
-
-def _integer(value: object) -> bool:
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return _as_no_message("ERROR-1", sent, expected, answer, broken)
 
 
 def callers_mistake(answer: Answer, sent: str) -> Judgement:

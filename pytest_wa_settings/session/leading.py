@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_wa_settings.api.messages import joined
 from pytest_wa_settings.session import terminal
 from pytest_wa_settings.session.check import plan_of, untested_of
 from pytest_wa_settings.session.repeats import options_of
@@ -274,6 +275,7 @@ class Leading:
             exchanges=sum(one["exchanges"] for one in every),
             clients=own["clients"] or next((one["clients"] for one in every if one["clients"]), []),
             notes=list(dict.fromkeys(note for one in every for note in one["notes"])),
+            messages=joined(one["messages"] for one in every),
             options={name: self._unless_secret(value) for name, value in options_of(options).items()},
             had=own["had"],
         )

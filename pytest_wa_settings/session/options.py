@@ -75,6 +75,12 @@ TABLE = (
         "what that run had and this one lacks",
     ),
     _Row("catalog", "path", "FILE", "the clauses that your own tests decide (wa_clause marks); needs paths"),
+    _Row(
+        "schemas",
+        "path",
+        "DIR",
+        "stricter JSON Schemas of your own, by message; they give remarks",
+    ),
     _Row("strict", "flag", None, "a SHOULD decides, too"),
     _Row(
         "allow-not-tested", "flag", None, "exit 0 if nothing but 'not tested' keeps the run from conformant"
@@ -111,6 +117,7 @@ class Options:
     replay: Path | None = None
     had: dict[str, list[str]] | None = None
     catalog: Path | None = None
+    schemas: Path | None = None
     strict: bool = False
     allow_not_tested: bool = False
     seed: int = 0
@@ -137,7 +144,7 @@ class Options:
     def from_plain(cls, plain: Mapping[str, Any]) -> Options:
         """The options from what `as_plain` gave."""
         values = dict(plain)
-        for name in ("config", "ca", "report", "replay", "catalog"):
+        for name in ("config", "ca", "report", "replay", "catalog", "schemas"):
             values[name] = None if values[name] is None else Path(values[name])
         return cls(**values)
 
@@ -205,9 +212,21 @@ def resolve(config: pytest.Config, given: argparse.Namespace) -> Options:
         values["seed"] = secrets.randbelow(2**32)
     if values["profile"] is not None and values["profile"] not in PROFILES:
         raise OptionError("wa_profile names no profile", "give one of " + ", ".join(PROFILES))
+    _check_schemas(values["schemas"])
     values["admin_password"] = password_from(values.pop("admin_password_file"))
     values["seed"] = values["seed"] or 0
     return Options(**values)
+
+
+def _check_schemas(folder: Path | None) -> None:
+    if folder is not None:
+        from pytest_wa_settings.api.messages import vendors_schemas
+        from pytest_wa_settings.schemas import SchemaError
+
+        try:
+            vendors_schemas(folder)
+        except SchemaError as error:
+            raise OptionError(f"--wa-schemas: {error.problem}", error.remedy) from None
 
 
 def _one_target(values: dict[str, Any], given: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_wa_settings.api.messages import joined
 from pytest_wa_settings.session import terminal
 from pytest_wa_settings.session.run import CASE, Run
 from pytest_wa_settings.session.running import DESELECTED, planned_test
@@ -155,6 +156,7 @@ class OwnClauses:
             exchanges=sum(one["exchanges"] for one in every),
             clients=list({one["name"]: one for facts in every for one in facts["clients"]}.values()),
             notes=list(dict.fromkeys(note for one in every for note in one["notes"])),
+            messages=joined(one["messages"] for one in every),
         )
         self.report = build_report(self.catalog, outcomes, self.verdict, facts)
 

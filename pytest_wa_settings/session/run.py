@@ -14,6 +14,7 @@ from pytest_wa_settings.session.repeats import had_by, lacking
 from pytest_wa_settings.session.several import ONLY
 
 if TYPE_CHECKING:
+    from pytest_wa_settings.api.messages import Messages
     from pytest_wa_settings.testbed import Client, Consumer, Testbed
     from pytest_wa_settings.verdicts import Case
     from pytest_wa_settings.verdicts.entries import LogOf, Means
@@ -41,7 +42,7 @@ class Run:
         self._hook = hook
         self.header: list[str] = []
         self.facts: dict[str, Any] = {
-            "name": options.target, "clients": [], "exchanges": 0, "notes": [], "had": [],
+            "name": options.target, "clients": [], "exchanges": 0, "messages": [], "notes": [], "had": [],
         }  # fmt: skip
         self.progress: Progress | None = None
         self.speak: Callable[[str], None] | None = None
@@ -51,6 +52,7 @@ class Run:
         self._parsed: Testbed | None = None
         self._testbed: Testbed | None = None
         self._recorder: Recorder | None = None
+        self._messages: Messages | None = None
         self._error: Exception | None = None
 
     @property
@@ -159,10 +161,16 @@ class Run:
         return code
 
     def _open(self) -> None:
+        from pytest_wa_settings.api.messages import Messages
+
         self._testbed = self.parse()
         self._recorder = self._testbed.recorder
+        self._messages = Messages(self.options.schemas)
+        self._recorder.on_answer = self._messages.note
         try:
             self._testbed.open()
+            if self._testbed.consumer is not None:
+                self._testbed.consumer.report_to(self._messages.note)
             self.header = [self.scrub(line) for line in self._testbed.preflight()]
         except BaseException:
             self._said = self.close()
@@ -190,6 +198,7 @@ class Run:
             "name": testbed.name,
             "clients": testbed.clients_info(),
             "exchanges": testbed.recorder.count,
+            "messages": [] if self._messages is None else self._messages.listed(),
             "notes": list(testbed.warnings()),
             # what was found out about the clients is forgotten at the close
             "had": self.facts["had"] or had_by(self.options, testbed),
@@ -236,7 +245,7 @@ class Run:
         for part in self._parts.values():
             lines += part.close()
         if testbed is None:
-            return lines
+            return lines + self._left_by_workers()
         try:
             lines += [self.scrub(line) for line in testbed.close()]
             self._note(testbed)
@@ -245,6 +254,13 @@ class Run:
             remedy = getattr(error, "remedy", "look whether it is as it was")
             lines.append(self.scrub(f"the testbed did not close: {problem}; {remedy}"))
         return list(dict.fromkeys(lines))
+
+    def _left_by_workers(self) -> list[str]:
+        if not self.declared:
+            return []
+        from pytest_wa_settings.testbed.earlier import left_by_workers
+
+        return [self.scrub(line) for line in left_by_workers()]
 
     def case_of(self, test: str, clauses: tuple[str, ...]) -> Case:
         """What a test is given; opens the testbed if need be."""

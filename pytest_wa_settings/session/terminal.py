@@ -32,6 +32,7 @@ _COLOURS: dict[str, dict[str, bool]] = {
 }
 _INDENT = " " * 13
 _PROGRESS_PAUSE = 0.1
+_MOST_MESSAGES = 4
 
 
 def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
@@ -84,6 +85,9 @@ def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Cat
         if name:
             reporter.write_line(f"{name}: {testbed['verdict']}: {testbed['reason']}")
     reporter.write_line(sums_line(report["sums"]))
+    line = messages_line(report["messages"])
+    if line is not None:
+        reporter.write_line(line)
     for note in report["notes"]:
         reporter.write_line(f"note: {note}")
     _shortfalls(reporter, report, catalog)
@@ -93,6 +97,23 @@ def sums_line(sums: dict[str, int]) -> str:
     """All sums in one line; the parts add up to the first number."""
     parts = [f"{number} {name}" for name, number in sums.items() if name != "clauses" and number]
     return f"{sums['clauses']} clauses: {', '.join(parts)}"
+
+
+def messages_line(messages: list[dict[str, Any]]) -> str | None:
+    """Which kinds of answers were not as their schemas have them; None where all were."""
+    odd = [one for one in messages if one["invalid"]]
+    if not odd:
+        return None
+    told = [f"{one['name']} ({_first_broken(one)})" for one in odd[:_MOST_MESSAGES]]
+    more = f" and {len(odd) - len(told)} more" if len(odd) > len(told) else ""
+    counted = sum(one["invalid"] for one in odd)
+    whose = "the vendor's own schemas" if all(one["of"] == "vendor" for one in odd) else "their schemas"
+    return f"remark: {counted} answers are not as {whose} have them: {', '.join(told)}{more}"
+
+
+def _first_broken(message: dict[str, Any]) -> str:
+    one = message["broken"][0]
+    return f"{one['pointer'] or 'the body'} {one['rule']}"
 
 
 def _quiet_rows(reporter: pytest.TerminalReporter, clauses: list[dict[str, Any]], width: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -75,6 +75,10 @@ class Consumer:
             raise ConsumerError(
                 f"the consumer view's address cannot be used: {error.problem}", error.remedy
             ) from None
+
+    def report_to(self, note: Callable[[Answer, int], None]) -> None:
+        """Has `note` called with each answer of the view and the number of its exchange."""
+        self._driver.recorder.on_answer = note
 
     def contact(self, wa_id: str, business: str | None) -> Contact:
         """What the contact `wa_id` sees of the `business` number; raises ConsumerError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from pytest_wa_settings.api.resources import APPLICATION
 from pytest_wa_settings.testbed.errors import TestbedError
 from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
 from pytest_wa_settings.testbed.journal import Journal, journals
+from pytest_wa_settings.testbed.putback import last_words
 from pytest_wa_settings.wire import WireError
 
 if TYPE_CHECKING:
@@ -47,6 +49,16 @@ def left_changed(client: Client) -> Journal | None:
             )
         return journal
     return None
+
+
+def left_by_workers() -> list[str]:
+    """The last words for clients that a process of this run left changed, as it was killed; lines to show."""
+    lines = []
+    for journal in journals():
+        of_ours = journal.run.get("parent") == os.getpid() and journal.owner_lives() is False
+        if of_ours and journal.state != "opened":
+            lines += last_words(journal, "the process that used it has died")
+    return lines
 
 
 def was_stopped_by(journal: Journal, client: Client) -> bool:

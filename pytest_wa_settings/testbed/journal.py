@@ -151,6 +151,7 @@ def new_journal(client: str, identity: Identity, readings: Readings, reach: Mapp
     run = {
         "owner": str(Owner.this()),
         "pid": os.getpid(),
+        "parent": os.getppid(),
         "host": socket.gethostname(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

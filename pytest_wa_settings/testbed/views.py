@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_wa_settings.testbed.consumer import Consumer, Contact
+from pytest_wa_settings.wire import Answer
 
 
 class Views(Consumer):
@@ -22,6 +23,11 @@ class Views(Consumer):
             if view is not None:
                 self._known[business] = view
         return self._known.get(business or "", self._views[0])
+
+    def report_to(self, note: Callable[[Answer, int], None]) -> None:
+        """Has `note` called with each answer of all views."""
+        for view in self._views:
+            view.report_to(note)
 
     def contact(self, wa_id: str, business: str | None) -> Contact:
         """What the contact sees of the business, in the view that knows it."""

@@ -42,7 +42,18 @@ class PlannedTest(TypedDict):
     left_out: str | None
 
 
+class BrokenRule(TypedDict):
+    """A rule of a schema that a message breaks, and the part of the schema that holds it; see `Violation`."""
+
+    schema: str
+    pointer: str
+    keyword: str
+    rule: str
+    part: str
+
+
 class _Perhaps(TypedDict, total=False):
+    broken: list[BrokenRule]
     logs: dict[str, str]
     bodies: dict[str, str]
 
@@ -246,6 +257,13 @@ def _finding_entry(finding: Finding, means: Means) -> FindingEntry:
         exchanges=[exchange.number for exchange in exchanges],
         evidence=[_jsonable(exchange.as_dict(), hide) for exchange in exchanges],
     )
+    if finding.broken:
+        entry["broken"] = [
+            BrokenRule(
+                schema=one.schema, pointer=one.pointer, keyword=one.keyword, rule=one.rule, part=one.part
+            )
+            for one in finding.broken
+        ]
     if logs:
         entry["logs"] = logs
     if again and again.name is not None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from pytest_wa_settings.schemas import Violation
+
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed import Testbed
     from pytest_wa_settings.wire import Answer
@@ -30,6 +32,7 @@ class Finding:
         sent, expected, observed: one sentence each; no password, token or backup data in them.
         answers: the answers that show it, oldest first; the last one gets the curl line.
         example: the smallest drawn input that shows it, for properties.
+        broken: the rules of a message's schema that the last answer breaks.
     """
 
     clause: str
@@ -38,6 +41,7 @@ class Finding:
     observed: str
     answers: tuple[Answer, ...] = ()
     example: str | None = None
+    broken: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True)

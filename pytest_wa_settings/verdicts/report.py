@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_wa_settings import __version__
+from pytest_wa_settings.api.messages import joined
 from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Outcome, Verdict, is_shortfall, sums
 from pytest_wa_settings.wire.curl import FOLDER as BODIES
@@ -33,6 +34,7 @@ class RunFacts:
         examples: how many each property was to draw. exchanges: requests made, all processes together.
         clients: as the testbed tells them. notes: what else a reader should know.
         options: those of the run that a replay needs, none of them a secret; None where there is no replay.
+        messages: how many of each kind were as their schemas have them (`api.messages`).
         had: what the run had that its evidence may rest on ("restores", "consumer").
     """
 
@@ -48,6 +50,7 @@ class RunFacts:
     notes: Sequence[str] = ()
     options: dict[str, Any] | None = None
     had: Sequence[str] = ()
+    messages: Sequence[dict[str, Any]] = ()
 
 
 def build_report(
@@ -74,6 +77,7 @@ def build_report(
         "notes": list(facts.notes),
         "sums": sums(outcomes, facts.strict),
         "clauses": [_clause(one, facts) for one in outcomes],
+        "messages": list(facts.messages),
     }
 
 
@@ -136,6 +140,7 @@ def merge_reports(
             for one, verdict in zip(reports, verdicts, strict=True)
         ],
         "clauses": [clause for one in reports for clause in one["clauses"]],
+        "messages": joined(one["messages"] for one in reports),
     }
 
 

@@ -23,6 +23,8 @@ def finding_text(clause: Clause, finding: FindingEntry) -> str:
     ]
     if finding["example"]:
         lines += ["  example:  " + "\n            ".join(finding["example"].splitlines())]
+    for one in finding.get("broken", ()):
+        lines.append(f"  schema:   {one['schema']} has {one['part']} at {one['pointer'] or 'its top'}")
     for exchange in finding["evidence"]:
         lines += exchange_lines(exchange)
     for name, log in finding.get("logs", {}).items():

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from .redaction import Redactor
 from .scrubber import Scrubber
-from .values import Exchange
+from .values import Answer, Exchange
 
 KEEP = 500
 COLLECT_AFTER = 24 * 2**20
@@ -42,6 +42,8 @@ class Recorder:
         self._number = 0
         self._count = 0
         self._received = 0
+        self.on_answer: Callable[[Answer, int], None] | None = None
+        """Called with each answer and the number of its exchange."""
         self._scrubber = Scrubber()
         self.redact_sent = Redactor(self._scrubber.scrub, self.scrub_wording)
         self.redact_answer = Redactor(self._scrubber.scrub_of_client, self.scrub_wording)

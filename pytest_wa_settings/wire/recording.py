@@ -116,6 +116,8 @@ class Recording:
         )
         # Parsed once: the cached property finds it there.
         answer.__dict__["body"] = parsed
+        if self.recorder.on_answer is not None:
+            self.recorder.on_answer(answer, number)
         return answer
 
 

@@ -158,6 +158,43 @@ def test_a_backup_without_a_string_under_settings_data_is_found(body: object) ->
     assert finds(judgements.accepted_backup(answer(200, body), "sent"))
 
 
+@pytest.mark.parametrize(
+    ("judgement", "pointer", "keyword"),
+    [
+        (
+            judgements.accepted_backup(answer(200, {"settings": {"data": 7}}), "sent"),
+            "/settings/data",
+            "type",
+        ),
+        (
+            judgements.accepted_backup(answer(200, {"settings": {"data": " "}}), "sent"),
+            "/settings/data",
+            "pattern",
+        ),
+        (judgements.accepted_backup(answer(200, {"settings": {}}), "sent"), "/settings", "required"),
+        (
+            judgements.enveloped(answer(400, {"errors": [{"code": "1", "title": "x"}]}), "s"),
+            "/errors/0/code",
+            "type",
+        ),
+        (judgements.restore_answer(answer(200, {"x": 1}), strict=False, made=True)[0], "", "anyOf"),
+        (judgements.restore_answer(answer(200, raw=b""), strict=False, made=True)[0], "", "type"),
+    ],
+)
+def test_a_message_that_breaks_its_schema_names_the_place_and_the_rule(
+    judgement: object, pointer: str, keyword: str
+) -> None:
+    assert isinstance(judgement, Finding)
+    (broken,) = judgement.broken
+    assert (broken.pointer, broken.keyword) == (pointer, keyword)
+
+
+def test_an_envelope_of_very_many_errors_is_judged_by_its_first() -> None:
+    many = {"errors": [{"code": 1005, "title": "x" * 200}] * 20_000}
+    assert passes(judgements.enveloped(answer(400, many), "sent"))
+    assert finds(judgements.enveloped(answer(400, {"errors": [{}, *many["errors"]]}), "sent"))
+
+
 def test_a_backup_with_another_status_is_found() -> None:
     assert finds(judgements.accepted_backup(answer(201, {"settings": {"data": "x"}}), "sent"))
 

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -156,6 +157,7 @@ class _Scene:
     def __init__(self, trial: Trial, client: Owned, folder: Path) -> None:
         self.trial, self.client, self.folder = trial, client, folder
         self.journals = folder / "state" / "wa-settings"
+        self.outlived = False
         self.second: subprocess.CompletedProcess[str] | None = None
         self.run: subprocess.Popen[str] | None = None
         (folder / "tmp").mkdir()
@@ -193,6 +195,7 @@ class _Scene:
         self.gate.lift()
         if self.trial.fault == "client down":
             self.client.start()
+        self.gate.done.wait(SECONDS)
         self._judge_second_run(outcome)
         self._judge_words(outcome, said)
         if self._reads_as(before) and not self._open_journals():
@@ -242,6 +245,8 @@ class _Scene:
     def _judge_second_run(self, outcome: Outcome) -> None:
         if self.trial.fault != "second run":
             return
+        if self.outlived:
+            return  # the first had ended when the second began, or before it was over
         said = "" if self.second is None else self.second.stdout
         # in the middle of a restore it may be down
         refused = any(words in said for words in ("another run is using", "cannot be reached"))
@@ -297,6 +302,7 @@ class _Scene:
         elif fault == "second run":
             config = self._config("second.toml", self.client.url.replace("127.0.0.1", "localhost"))
             self.second = self._told(self._suite(config, "second", *self.tests))
+            self.outlived = run.poll() is not None
         elif fault == "wrong password":
             if self.trial.permission == "may_restore":
                 self.gate.wrong_password = True
@@ -402,15 +408,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="", help="trials whose name has these words, in this order")
-    parser.add_argument("--verbose", type=int, default=0, help="so many characters of what the runs printed")
+    parser.add_argument("--said", type=Path, help="a folder for what the runs printed that went wrong")
     given = parser.parse_args()
     chosen = [trial for trial in trials() if given.only in str(trial)]
 
     def show(trial: Trial, outcome: Outcome) -> None:
         told = "; ".join(outcome.wrong) or "ok"
         print(f"{trial}: {outcome.put_back}: {told}", flush=True)
-        if outcome.wrong and given.verbose:
-            print(outcome.said[-given.verbose :], outcome.said_next[-given.verbose :], sep="\n", flush=True)
+        if outcome.wrong and given.said is not None:
+            name = re.sub(r"[^a-z0-9]+", "-", str(trial))
+            (given.said / name).write_text(f"{told}\n{outcome.said}\n{outcome.said_next}")
 
     started = time.monotonic()
     outcomes = everything(chosen, given.workers, show)

@@ -41,7 +41,7 @@ class Gate:
     """
 
     def __init__(self, target: str, journals: Path, moment: Moment, strike: Callable[[], Way]) -> None:
-        self.struck = threading.Event()
+        self.struck, self.done = threading.Event(), threading.Event()
         self.answers: Way = "as it is"
         self.wrong_password = False
         self._target = urlsplit(target)
@@ -125,7 +125,10 @@ class Gate:
             if not due or phase != ("inside" if wanted.phase == "inside" else "before"):
                 return "as it is"
             self.struck.set()
-        return self._strike()
+        try:
+            return self._strike()
+        finally:
+            self.done.set()
 
     def _as_sent(self, act: Act | None, body: bytes) -> bytes:
         if act == "put-back" and self.wrong_password:

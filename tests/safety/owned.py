@@ -43,6 +43,8 @@ OWN = {
     ),
     "/v1/users/made-by-its-owner": ("POST", {"username": "made-by-its-owner", "password": "aA1!its-owners"}),
 }
+NO_LIMIT = "ulimit -f unlimited; "
+"""The disk that is full to a run is not full to the client that it starts."""
 State = dict[str, tuple[int, str]]
 
 
@@ -129,7 +131,7 @@ class Reference:
     def __post_init__(self) -> None:
         self._machine = machine.Machine(self.folder, machine.free_port(), machine.free_port()).start()
         self.url = self._machine.url
-        self.entry = ('restart_policy = "no"', f'restart = "{self._machine.command("start")}"')
+        self.entry = ('restart_policy = "no"', f'restart = "{NO_LIMIT}{self._machine.command("start")}"')
 
     def crash(self) -> None:
         machine.end(self.folder)
@@ -160,7 +162,7 @@ class Foreign:
         self.url = f"http://127.0.0.1:{self._plan['clients']['single']['port']}"
         restart = f"{sys.executable} {lab.__file__} --lab {self.folder} restart single"
         policy = lab.STACKS[self.stack]["policy"]
-        self.entry = (f'restart_policy = "{policy}"', f'restart = "{restart}"')
+        self.entry = (f'restart_policy = "{policy}"', f'restart = "{NO_LIMIT}{restart}"')
 
     def crash(self) -> None:
         with lab.locked(self.folder, "single"):
