@@ -1,12 +1,10 @@
-"""Request bodies that are wrong: other types, no objects, any shape (RESTORE-7, -15, ERROR-4, ROBUST-1)."""
+"""Request bodies that are wrong, written by hand: other types, no objects (RESTORE-7, -15, ERROR-4)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
-
-from hypothesis import strategies as st
 
 WRONG_TYPES: tuple[tuple[str, object], ...] = (
     ("a number", 12345678),
@@ -62,32 +60,3 @@ def not_objects(members: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
 
 
 NOT_OBJECTS = not_objects({"password": "aA1!wa-settings-0000"})
-
-# An alphabet is always given: for text without one Hypothesis tries out every character, once a run.
-_CHARACTERS = st.characters(exclude_categories=["Cs"])
-_NAMES = st.text(_CHARACTERS, max_size=10)
-_JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(_CHARACTERS, max_size=30),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def bodies() -> st.SearchStrategy[bytes]:
-    """Request bodies of every shape but one that could be a proper request with both members as strings."""
-
-    def encode(value: object) -> bytes:
-        return json.dumps(value).encode()
-
-    odd = _JSON_VALUES.map(encode)
-    typed = st.fixed_dictionaries(
-        {}, optional={"password": _NOT_TEXT, "data": _JSON_VALUES, "extra": _JSON_VALUES}
-    ).map(encode)
-    return st.one_of(odd, typed, st.binary(max_size=80), st.sampled_from([raw for _, raw in NOT_OBJECTS]))
-
-
-_NOT_TEXT = _JSON_VALUES.filter(lambda value: not isinstance(value, str))

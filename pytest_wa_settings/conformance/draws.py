@@ -24,6 +24,7 @@ _SHRINK_SECONDS = 10.0
 _GOLDEN = 0.6180339887498949
 """Multiples of it, less their whole part, are spread evenly over 0 to 1 at every number of them."""
 _FEWEST = 10
+_FEW = 20
 _LOOKS = "_get_local_constants"
 
 
@@ -43,6 +44,11 @@ def how_many(case: Case, *, restores: int = 0, seconds: float = 0.0) -> int:
         limit = (case.budget or 300.0) / 40
         wanted = min(wanted, max(3, int(limit / seconds)))
     return wanted
+
+
+def few(case: Case) -> int:
+    """How many examples a property may use whose cases are written by hand already, the drawn ones beside."""
+    return min(_FEW, how_many(case, seconds=case.testbed.latency))
 
 
 def affordable(case: Case, items: Sequence[Item], seconds: float) -> Iterator[Item]:

@@ -26,7 +26,7 @@ from pytest_wa_settings.conformance.arrange import (
     until_shown,
 )
 from pytest_wa_settings.conformance.bodies import WRONG_TYPES
-from pytest_wa_settings.conformance.draws import for_all, how_many
+from pytest_wa_settings.conformance.draws import few, for_all, how_many
 from pytest_wa_settings.conformance.episodes import existing_app
 from pytest_wa_settings.conformance.fields import FIELDS, PHOTO_DIGEST, Leaf, canary, needle
 from pytest_wa_settings.conformance.judgements import (
@@ -45,10 +45,11 @@ from pytest_wa_settings.conformance.judgements import (
     unchanged,
 )
 from pytest_wa_settings.conformance.migration import make_user, new_machine
+from pytest_wa_settings.conformance.negative import BrokenBody, lacking, mistyped
 from pytest_wa_settings.conformance.passwords import base_passwords, passwords
 from pytest_wa_settings.conformance.planting import packed_states, plant_state
 from pytest_wa_settings.conformance.providers import PATH, drop_provider, make_provider
-from pytest_wa_settings.conformance.refusals import Refusals, lost_registration, read_unchanged
+from pytest_wa_settings.conformance.refusals import IN_A_ROW, Refusals, lost_registration, read_unchanged
 from pytest_wa_settings.conformance.restores import can_spare_restores, restore_and_read
 from pytest_wa_settings.conformance.snapshots import Snapshot, read
 from pytest_wa_settings.testbed import Client, Need, NotBack, Unavailable
@@ -280,6 +281,13 @@ def test_backup_without_a_password_is_refused(wa_case: Case) -> None:
             refusals.judge(
                 f"backup with {name}", partial(client.ask, "POST", "/v1/settings/backup", json=body)
             )
+
+        def refuse(drawn: BrokenBody) -> None:
+            call = partial(client.ask, "POST", "/v1/settings/backup", json=drawn.body)
+            refusals.judge(f"backup {drawn.how}", call, every=IN_A_ROW)
+
+        good = {"password": a_password(rng_of(wa_case))}
+        for_all(wa_case, lacking("backup-request", good), refuse, most=few(wa_case))
         refusals.finish()
 
 
@@ -289,6 +297,13 @@ def test_backup_with_a_password_that_is_no_string_is_refused(wa_case: Case) -> N
         take_backup(client, a_password(rng_of(wa_case)))
         for name, value in WRONG_TYPES:
             wa_case.judge(refused("BACKUP-6", f"backup with {name} as password", client.backup(value)))
+
+        def refuse(drawn: BrokenBody) -> None:
+            answer = client.backup(drawn.body["password"])
+            wa_case.judge(refused("BACKUP-6", f"backup {drawn.how}", answer, example=drawn.how))
+
+        good = {"password": a_password(rng_of(wa_case))}
+        for_all(wa_case, mistyped("backup-request", good), refuse, most=few(wa_case))
 
 
 @pytest.mark.wa_clause("BACKUP-7", uses_up="new machine")

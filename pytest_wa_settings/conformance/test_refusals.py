@@ -19,8 +19,9 @@ from pytest_wa_settings.conformance.arrange import (
 )
 from pytest_wa_settings.conformance.bodies import incomplete, of_other_types
 from pytest_wa_settings.conformance.damage import Damage, damages_for, drawn_damage
-from pytest_wa_settings.conformance.draws import affordable, for_all, how_many
+from pytest_wa_settings.conformance.draws import affordable, few, for_all, how_many
 from pytest_wa_settings.conformance.judgements import came, refused
+from pytest_wa_settings.conformance.negative import BrokenBody, lacking, mistyped
 from pytest_wa_settings.conformance.passwords import (
     NearMiss,
     base_passwords,
@@ -176,11 +177,21 @@ def test_restore_without_password_or_data_is_refused(wa_case: Case) -> None:
         backup = backup_between_changes(client, rng_of(wa_case), a_password(rng_of(wa_case)))
         refusals = Refusals(wa_case, "RESTORE-7", client)
         _judge_incomplete(client, backup, refusals, "")
+
+        def refuse(drawn: BrokenBody) -> None:
+            call = partial(client.ask, "POST", "/v1/settings/restore", json=drawn.body)
+            refusals.judge(f"restore {drawn.how}", call, every=IN_A_ROW)
+
+        for_all(wa_case, lacking("restore-request", _members(backup)), refuse, most=few(wa_case))
         refusals.survives_a_start(backup)
         if refusals.finish(backup):
             refusals = Refusals(wa_case, "RESTORE-7", client)
             _judge_incomplete(client, backup, refusals, ", after a restore that had both")
             refusals.finish()
+
+
+def _members(backup: Backup) -> dict[str, str]:
+    return {"password": backup.password, "data": backup.data}
 
 
 def _judge_incomplete(client: Client, backup: Backup, refusals: Refusals, when: str) -> None:
@@ -201,5 +212,11 @@ def test_restore_of_other_types_than_strings_is_refused(wa_case: Case) -> None:
         if of_digits.ok and of_digits.data:
             call = partial(client.restore, int(digits), of_digits.data)
             refusals.judge("restore with a password of digits as a number", call)
+
+        def refuse(drawn: BrokenBody) -> None:
+            call = partial(client.restore, drawn.body["password"], drawn.body["data"])
+            refusals.judge(f"restore {drawn.how}", call, every=IN_A_ROW)
+
+        for_all(wa_case, mistyped("restore-request", _members(backup)), refuse, most=few(wa_case))
         refusals.survives_a_start(backup)
         refusals.finish(backup)

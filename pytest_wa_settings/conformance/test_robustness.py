@@ -21,7 +21,7 @@ from pytest_wa_settings.conformance.arrange import (
     rng_of,
     take_backup,
 )
-from pytest_wa_settings.conformance.bodies import NOT_OBJECTS, bodies
+from pytest_wa_settings.conformance.bodies import NOT_OBJECTS
 from pytest_wa_settings.conformance.draws import for_all, how_many
 from pytest_wa_settings.conformance.judgements import (
     accepted_backup,
@@ -31,6 +31,7 @@ from pytest_wa_settings.conformance.judgements import (
     not_echoed,
     whole,
 )
+from pytest_wa_settings.conformance.negative import odd_bodies
 from pytest_wa_settings.conformance.odd_requests import PASSWORD, OddRequests, Request
 from pytest_wa_settings.conformance.restores import (
     attempt_restore,
@@ -87,6 +88,10 @@ def _paths(case: Case, client: Client) -> list[str]:
     return ["/v1/settings/backup"] if safe else ["/v1/settings/backup", "/v1/settings/restore"]
 
 
+def _message(path: str) -> str:
+    return "restore-request" if path.endswith("restore") else "backup-request"
+
+
 def _limit(case: Case) -> float:
     return max(10.0, 10 * case.testbed.latency)
 
@@ -113,7 +118,12 @@ def test_no_request_makes_the_client_answer_5xx_hang_or_die(wa_case: Case) -> No
                 sent = f"POST {path} with an odd body of {len(content)} bytes"
                 odd.judge(Request(sent, post(path, content, _JSON), repr(content[:120])), path)
 
-            for_all(wa_case, bodies(), bear, most=how_many(wa_case, seconds=wa_case.testbed.latency))
+            for_all(
+                wa_case,
+                odd_bodies(_message(path)),
+                bear,
+                most=how_many(wa_case, seconds=wa_case.testbed.latency),
+            )
             if path.endswith("restore"):
                 _bears_odd_data(client, odd, path, limit)
             # what PUT and DELETE do there is not documented: no change allowed, neither is sent
