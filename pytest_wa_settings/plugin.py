@@ -88,6 +88,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "wa_clause(*ids, widens=False, uses_up=None): the clauses that a test may decide; `widens` for one "
         'that only adds cases to them, `uses_up` ("restores", "new machine") for one that comes late',
     )
+    config.addinivalue_line(
+        "markers", "wa_breaks(*messages): the requests whose schemas a test of the suite breaks on purpose"
+    )
     if config.pluginmanager.has_plugin(_NESTED):
         return
     given = getattr(config, "workerinput", {}).get("wa_settings")

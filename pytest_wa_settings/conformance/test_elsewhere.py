@@ -41,6 +41,7 @@ Call = tuple[str, Callable[[], Answer]]
 @pytest.mark.wa_clause("BACKUP-2", widens=True)
 @pytest.mark.wa_clause("ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
 @pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", "RESTORE-15", widens=True)
+@pytest.mark.wa_breaks("restore-request")
 def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) -> None:
     with ExitStack() as leases:
         source = leases.enter_context(wa_case.testbed.lease(Need(exclusive=True)))
@@ -62,6 +63,7 @@ def test_a_new_machine_refuses_what_an_app_that_serves_refuses(wa_case: Case) ->
 
 @pytest.mark.wa_clause("ACCESS-1", "ACCESS-2", "ACCESS-3", "ACCESS-4", "ACCESS-5", widens=True)
 @pytest.mark.wa_clause("RESTORE-5", "RESTORE-6", "RESTORE-7", "RESTORE-15", widens=True)
+@pytest.mark.wa_breaks("restore-request")
 def test_a_multiconnect_setup_refuses_what_a_single_instance_refuses(wa_case: Case) -> None:
     with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
         rng = rng_of(wa_case)

@@ -124,6 +124,7 @@ def _is_refusal(answer: Answer) -> bool:
 
 
 @pytest.mark.wa_clause("ERROR-1")
+@pytest.mark.wa_breaks("backup-request", "restore-request")
 def test_a_refusal_carries_the_error_envelope(wa_case: Case) -> None:
     found = _refusals(wa_case)
     if not found:
@@ -157,6 +158,7 @@ def test_the_code_fits_the_cause(wa_case: Case) -> None:
 
 
 @pytest.mark.wa_clause("ERROR-4")
+@pytest.mark.wa_breaks("backup-request", "restore-request")
 def test_a_body_that_is_no_json_object_is_refused(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need()) as client:
         password = a_password(rng_of(wa_case))

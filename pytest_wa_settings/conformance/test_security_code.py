@@ -174,12 +174,14 @@ def _phones_of(record: MulticonnectApp) -> Phones:
 
 
 @pytest.mark.wa_clause("CODE-3")
+@pytest.mark.wa_breaks("backup-request")
 def test_a_refused_restore_and_a_backup_leave_the_code(wa_case: Case) -> None:
     with wa_case.testbed.lease(Need(exclusive=True)) as client:
         _judge_kept(wa_case, client)
 
 
 @pytest.mark.wa_clause("CODE-3", widens=True)
+@pytest.mark.wa_breaks("backup-request")
 def test_a_refused_restore_and_a_backup_leave_the_code_of_multiconnect(wa_case: Case) -> None:
     with wa_case.testbed.lease(on_multiconnect(wa_case.testbed)) as client:
         _judge_kept(wa_case, client)
