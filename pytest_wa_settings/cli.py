@@ -24,7 +24,7 @@ DONE, FAILED, USAGE = 0, 2, 4
 # a program of its own, started and never imported; -P: the folder we stand in must not shadow its modules
 REFERENCE = [
     sys.executable,
-    *(["-P"] if sys.version_info >= (3, 11) else []),
+    "-P",
     "-m",
     "pytest_wa_settings.reference",
 ]

@@ -6,18 +6,13 @@ document.ja.txt is the document as published; document.toml maps it, sentence by
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 
 from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 HERE = Path(__file__).parent
 ROWS: list[dict[str, Any]] = tomllib.loads((HERE / "document.toml").read_text(encoding="utf-8"))["sentence"]

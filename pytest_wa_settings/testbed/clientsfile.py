@@ -6,21 +6,17 @@ import difflib
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import tomllib
+
 from pytest_wa_settings.testbed.address import Declared, parse_address
 from pytest_wa_settings.testbed.base import POLICIES, PROFILES, STATES, Settings
 from pytest_wa_settings.testbed.entry import MAX_RESTORES, MAX_RESTORES_WITH_RESET, Entry, name_of
 from pytest_wa_settings.testbed.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _LARGEST = 4 * 2**20
 _SECRETS = {

@@ -31,7 +31,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _REFERENCE = "pytest_wa_settings/reference"
 _DOWNLOAD_WITHIN = 300.0
 # pip looks at this machine's Python where a requirement asks for one, not at the image's.
-_MAYBE = ("exceptiongroup", "typing_extensions")
+_MAYBE = ("typing_extensions",)
 _PROBE = (
     "import json, platform, sys; "
     "print(json.dumps([sys.version_info[0], sys.version_info[1], platform.machine(), platform.libc_ver()]))"

@@ -47,8 +47,7 @@ class Pool:
 
     def start(self) -> None:
         """Starts the process; raises PoolError."""
-        safe_path = ["-P"] if sys.version_info >= (3, 11) else []
-        command = [sys.executable, *safe_path, "-m", "pytest_wa_settings.reference", "pool"]
+        command = [sys.executable, "-P", "-m", "pytest_wa_settings.reference", "pool"]
         self._scratch = Scratch("pool-")
         # Without a name: nothing of it is left, also after a SIGKILL.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the pool

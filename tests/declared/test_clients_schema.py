@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 
 from pytest_wa_settings import schemas
 from pytest_wa_settings.testbed import Settings, UsageError
 from pytest_wa_settings.testbed.clientsfile import KEYS, load_clients
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 URL = 'url = "https://wa.example:9090/wa"'
 GOOD = {

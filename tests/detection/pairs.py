@@ -29,10 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import tomllib
 
 sys.path.insert(0, str(Path(__file__).parent))
 
