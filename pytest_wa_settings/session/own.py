@@ -48,7 +48,7 @@ class OwnTests:
         """Keeps the tests on one worker where they share one declared client."""
         return keep_together(config, log, self.run.names) if self.run.declared else None
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

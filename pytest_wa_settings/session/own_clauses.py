@@ -59,7 +59,7 @@ class OwnClauses:
         self._plan = [plan for plan in planned.values() if plan["clauses"] or plan["widens"]]
         self.ledger.plan(self._plan)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -141,7 +141,7 @@ class Running:
             items[:] = [item for item in items if item in staying]
             config.hook.pytest_deselected(items=left_out)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

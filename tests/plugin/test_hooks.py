@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_suite import SECRET
 from small_suite import FakeSuite, last_line
 
 from pytest_wa_settings.session.options import Options
@@ -96,3 +97,45 @@ def test_a_plugin_supplies_the_view_of_a_client_that_declares_none(
         assert testbed.consumer_for(vars(testbed)["_slots"][0].client) is view
     finally:
         testbed.close()
+
+
+WATCHER = """
+import pytest
+
+SEEN = {}
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    SEEN[report.nodeid, report.when] = report.outcome, report.longreprtext
+    return report
+
+def pytest_runtest_logreport(report):
+    seen = SEEN[report.nodeid, report.when]
+    print("AS REPORTED" if seen == (report.outcome, report.longreprtext) else f"OTHERWISE {seen}")
+    print(f"SHOWN TO HOOKS: {seen[1]}")
+"""
+
+
+@pytest.mark.parametrize(
+    "ending", ["raise NotTested('too small')", "raise finding('SEA-1')", "raise finding('SKY-1')"]
+)
+def test_other_plugins_see_a_report_as_the_suite_says_it(suite: FakeSuite, ending: str) -> None:
+    suite.pytester.makepyfile(watcher=WATCHER)
+    suite.pytester.syspathinsert()
+    suite.write(**{"SKY1" if "SKY" in ending else "SEA1": ending})
+    result = suite.run("-p", "watcher", "-s")
+    assert "AS REPORTED" in result.stdout.str()
+    result.stdout.no_fnmatch_line("*OTHERWISE*")
+
+
+def test_other_plugins_see_no_secret_of_a_users_own_test(suite: FakeSuite) -> None:
+    suite.pytester.makepyfile(
+        watcher=WATCHER,
+        test_own=f"def test_own(wa_backup):\n    wa_backup({SECRET!r})\n    raise RuntimeError({SECRET!r})\n",
+    )
+    suite.pytester.syspathinsert()
+    result = suite.pytester.runpytest_inprocess("-p", "watcher", "-s", "--wa-url=mock:", "test_own.py")
+    result.assert_outcomes(failed=1)
+    assert "SHOWN TO HOOKS: " in result.stdout.str()
+    assert SECRET not in result.stdout.str()
