@@ -48,16 +48,24 @@ def pytest_load_initial_conftests(
     """
     if early_config.pluginmanager.has_plugin(_NESTED):
         return
-    if not named(early_config.known_args_namespace) and not named_in_ini(early_config):
+    in_ini = _named_in_ini(early_config)
+    if not named(early_config.known_args_namespace) and not in_ini:
         return
     given, arguments = command_line(early_config, parser)
-    by_ini = named_in_ini(early_config) and not early_config.getini("testpaths")
+    by_ini = in_ini and not early_config.getini("testpaths")
     checked = getattr(given, "wa_check", None)
     if (given.file_or_dir and not checked) or not (named(given) or by_ini):
         return
     early_config.stash[_ARGUMENTS] = arguments
     early_config.known_args_namespace.noconftest = True
     args[:] = [*arguments, str(SUITE)]
+
+
+def _named_in_ini(config: pytest.Config) -> bool:
+    try:
+        return named_in_ini(config)
+    except OptionError as error:
+        raise pytest.UsageError(f"{error.problem}; {error.remedy}") from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get("wa_settings")
     if given is not None:
         _run_as_worker(config, given)
-    elif named(config.option) or named_in_ini(config):
+    elif named(config.option) or _named_in_ini(config):
         _run_own_tests(config)
 
 

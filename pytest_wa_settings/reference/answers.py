@@ -26,7 +26,7 @@ def answers(path: str, port: int) -> bool:
 
 def trusting() -> ssl.SSLContext:
     """A context for asking oneself, in one's own container: whose certificate it is does not matter."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 

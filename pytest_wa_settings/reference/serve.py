@@ -91,9 +91,9 @@ def parser() -> argparse.ArgumentParser:
 def password_from(file: str | None) -> str | None:
     """The admin's password from a file or from the environment; never from the command line."""
     if file is None:
-        return os.environ.get("WA_ADMIN_PASSWORD") or None
+        return os.environ.get("WA_ADMIN_PASSWORD", "").removeprefix("\ufeff") or None
     try:
-        return Path(file).read_text("utf-8").rstrip("\r\n")
+        return Path(file).read_text("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         raise ReferenceFault(
             "The file with the admin's password cannot be read.", "Give another one."

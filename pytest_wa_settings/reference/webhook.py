@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from pytest_wa_settings.reference.store import Store
+from pytest_wa_settings.reference.tls import default_context
 
 ANSWER_SECONDS = 10.0
 
@@ -69,7 +70,7 @@ class Webhook:
 
     def trust(self, ca: str | None) -> ssl.SSLContext:
         """A context that verifies against the system's authorities and `ca` (PEM)."""
-        context = ssl.create_default_context()
+        context = default_context()
         if ca is not None:
             context.load_verify_locations(cadata=ca)
         return context

@@ -7,8 +7,9 @@ from typing import Any
 
 from pytest_wa_settings.session.options import Options
 from pytest_wa_settings.session.run import Run
-from pytest_wa_settings.testbed import Need, Testbed, TestbedError
+from pytest_wa_settings.testbed import Need, Testbed, TestbedError, UsageError
 from pytest_wa_settings.testbed.base import STATES
+from pytest_wa_settings.testbed.errors import as_testbed_error
 from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
 from pytest_wa_settings.verdicts.entries import told
 from pytest_wa_settings.verdicts.plan import Ground, clause_lines, lack_lines, plan, plan_lines
@@ -62,8 +63,10 @@ def _check(testbed: Testbed, write: Callable[[str], None]) -> list[TestbedError]
         testbed.open()
         lines, errors = testbed.look()
         ground = ground_of(testbed)
-    except TestbedError as error:
-        errors, ground = [error], ground_of(testbed)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a sentence
+        errors, ground = [as_testbed_error(error)], ground_of(testbed)
     finally:
         closing = testbed.close()
     steps = plan(load_catalog(), ground)

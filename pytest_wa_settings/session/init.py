@@ -13,6 +13,7 @@ from pytest_wa_settings.session.options import OptionError
 from pytest_wa_settings.testbed import Settings, TestbedError, UsageError, open_testbed
 from pytest_wa_settings.testbed.entry import name_of
 from pytest_wa_settings.testbed.offer import Offer
+from pytest_wa_settings.wire.textfiles import without_mark
 
 Ask = Callable[[str], str]
 """Puts a question to a person and returns the answer, "" for none."""
@@ -70,7 +71,7 @@ def look_at(wishes: Wishes) -> tuple[Offer, list[str]]:
     settings = Settings(
         url=wishes.url,
         admin=wishes.admin,
-        admin_password=os.environ.get(variable) or None,
+        admin_password=without_mark(os.environ.get(variable, "")) or None,
         ca=wishes.ca,
         insecure=wishes.insecure,
         timeout=wishes.timeout,

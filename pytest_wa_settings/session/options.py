@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import pytest
 
+from pytest_wa_settings.wire.textfiles import text_of, without_mark
+
 PROFILES = ("backup", "restore", "multiconnect", "full")
 SUITE = Path(__file__).parent.parent / "conformance"
 """The folder of the shipped suite."""
@@ -92,6 +94,16 @@ TABLE = (
 )
 
 
+_WANTED = {
+    "text": "a text",
+    "path": "a path, as a text",
+    "flag": "true or false",
+    "seconds": "a number of seconds above 0",
+    "count": "a whole number above 0",
+    "seed": "a whole number, 0 or above",
+}
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of one run, checked; None where an option was not given.
@@ -165,10 +177,19 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def _add_ini(parser: pytest.Parser, row: _Row) -> None:
-    if row.kind == "flag":
-        parser.addini(row.dest, row.help, type="bool", default=False)
-    else:
-        parser.addini(row.dest, row.help, type="string", default="")
+    kinds: dict[str, tuple[Any, Any]] = {"flag": ("bool", False)}
+    if int(pytest.__version__.partition(".")[0]) >= 9:  # whose own TOML tables have numbers
+        kinds |= {"seconds": ("float", None), "count": ("int", None), "seed": ("int", None)}
+    kind, default = kinds.get(row.kind, ("string", ""))
+    parser.addini(row.dest, row.help, type=kind, default=default)
+
+
+def _ini(config: pytest.Config, row: _Row) -> Any:
+    """What the ini file says; raises OptionError where it is of another type."""
+    try:
+        return config.getini(row.dest)
+    except (TypeError, ValueError, pytest.UsageError):
+        raise OptionError(f"the value of {row.dest} cannot be used", f"give {_WANTED[row.kind]}") from None
 
 
 def named(given: argparse.Namespace) -> bool:
@@ -178,7 +199,7 @@ def named(given: argparse.Namespace) -> bool:
 
 def named_in_ini(config: pytest.Config) -> bool:
     """Whether the ini file names an address or a file of clients."""
-    return bool(config.getini("wa_url") or config.getini("wa_config"))
+    return any(bool(_ini(config, row)) for row in TABLE if row.name in ("url", "config"))
 
 
 def command_line(config: pytest.Config, parser: pytest.Parser) -> tuple[argparse.Namespace, list[str]]:
@@ -241,7 +262,7 @@ def _value(row: _Row, config: pytest.Config, given: argparse.Namespace) -> Any:
     value, base = getattr(given, row.dest, None), config.invocation_params.dir
     name = f"--wa-{row.name}"
     if value is None:
-        value, name = config.getini(row.dest), row.dest
+        value, name = _ini(config, row), row.dest
         base = config.inipath.parent if config.inipath else config.rootpath
     if row.kind == "flag":
         return bool(value)
@@ -255,26 +276,21 @@ def _value(row: _Row, config: pytest.Config, given: argparse.Namespace) -> Any:
 
 
 def _number(row: _Row, name: str, text: str) -> float | int:
-    wanted = {
-        "seconds": "a number of seconds above 0",
-        "count": "a whole number above 0",
-        "seed": "a whole number, 0 or above",
-    }[row.kind]
     try:
         number = float(text) if row.kind == "seconds" else int(text)
     except ValueError:
         number = -1
     if not math.isfinite(number) or number < 0 or (number == 0 and row.kind != "seed"):
-        raise OptionError(f"the value of {name} cannot be used", f"give {wanted}")
+        raise OptionError(f"the value of {name} cannot be used", f"give {_WANTED[row.kind]}")
     return number
 
 
 def password_from(file: Path | None) -> str | None:
     """The admin password: from the file, or from the environment without one; raises OptionError."""
     if file is None:
-        return os.environ.get(PASSWORD_VARIABLE) or None
+        return without_mark(os.environ.get(PASSWORD_VARIABLE, "")) or None
     try:
-        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+        password = text_of(file).rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         raise OptionError(
             f"the password file {file} cannot be read", "give a readable UTF-8 file that holds it in one line"

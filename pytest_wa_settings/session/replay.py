@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_wa_settings.session.options import OptionError
 from pytest_wa_settings.session.repeats import asked_for, had_in, sentence
+from pytest_wa_settings.wire.textfiles import text_of
 
 _TARGETS = ("--wa-url", "--wa-config")
 _RED = ("fail", "waived", "error")
@@ -97,7 +98,7 @@ def _target(content: dict[str, Any], options: Mapping[str, Any]) -> list[str]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = json.loads(text_of(path))
         if not {"clauses", "run", "clients"} <= content.keys():
             raise ValueError
     except OSError as error:

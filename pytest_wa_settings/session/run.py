@@ -124,9 +124,12 @@ class Run:
         if self._testbed is None:
             try:
                 self._open()
-            except Exception as error:
-                self._error = error
-                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a sentence
+                from pytest_wa_settings.testbed import UsageError
+                from pytest_wa_settings.testbed.errors import as_testbed_error
+
+                self._error = error if isinstance(error, UsageError) else as_testbed_error(error)
+                raise self._error from None
         assert self._testbed is not None
         return self._testbed
 

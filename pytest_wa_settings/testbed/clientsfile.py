@@ -17,6 +17,7 @@ from pytest_wa_settings.testbed.address import Declared, parse_address
 from pytest_wa_settings.testbed.base import POLICIES, PROFILES, STATES, Settings
 from pytest_wa_settings.testbed.entry import MAX_RESTORES, MAX_RESTORES_WITH_RESET, Entry, name_of
 from pytest_wa_settings.testbed.errors import UsageError
+from pytest_wa_settings.wire.textfiles import decoded, text_of, without_mark
 
 _LARGEST = 4 * 2**20
 _SECRETS = {
@@ -74,7 +75,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         if len(raw) > _LARGEST:
             raise UsageError(f"the file {path} is larger than 4 MB", "name a TOML file that declares clients")
-        text = raw.decode("utf-8").replace("\r\n", "\n")
+        text = decoded(raw).replace("\r\n", "\n")
         return text, tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
@@ -290,7 +291,7 @@ class _Reader:
         if path is None:
             return self._variable(values, f"{name}_env")
         try:
-            secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+            secret = text_of(path).rstrip("\r\n")
         except (OSError, UnicodeDecodeError):
             secret = ""
         if not secret or "\n" in secret:
@@ -303,7 +304,7 @@ class _Reader:
         return self._environment(key, values[key]) if key in values else None
 
     def _environment(self, key: str, variable: str) -> str:
-        value = os.environ.get(variable)
+        value = without_mark(os.environ.get(variable, ""))
         if not value:
             raise UsageError(
                 f"{self._where(key)}: {key}: the environment variable {variable} is not set",

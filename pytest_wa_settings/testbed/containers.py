@@ -122,8 +122,9 @@ class ContainerTestbed(ManagedTestbed):
 
     def open(self) -> None:
         """Starts the network and orders the first client; raises TestbedError."""
-        self._engine = engine = Engine(keep=self._keep)
+        engine = Engine(keep=self._keep)
         engine.connect()
+        self._engine = engine
         engine.call_reaper()
         try:
             engine.remove_left_behind()
@@ -317,7 +318,7 @@ def _accepts(port: int) -> bool:
 
 def shakes_hands(port: int) -> bool:
     """Whether a TLS server answers; whose certificate it has is for the first request to check."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
         suppress(OSError),

@@ -216,6 +216,8 @@ class Engine:
 
     def remove_own(self) -> list[str]:
         """Removes all that this run has started; returns what could not be."""
+        if self._docker is None:
+            return []
         self._network = None
         return self._remove(lambda labels: labels.get(RUN) == self.run)
 

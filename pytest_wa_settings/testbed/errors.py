@@ -26,6 +26,22 @@ class TestbedError(_Told):
     __test__ = False
 
 
+def as_testbed_error(error: Exception) -> TestbedError:
+    """What went wrong while a testbed was built, whatever it is, in a sentence."""
+    if isinstance(error, TestbedError):
+        return error
+    if isinstance(error, _Told):
+        return TestbedError(error.problem, error.remedy)
+    named = [
+        str(part) for part in (getattr(error, "filename", None), getattr(error, "strerror", None)) if part
+    ]
+    what = ": ".join([type(error).__name__, *(named or [" ".join(str(error).split())])])
+    return TestbedError(
+        f"the testbed could not be built ({what})",
+        "see that what is named there works; if it does, this is a fault of the suite",
+    )
+
+
 class Unavailable(_Told):
     """The testbed does not offer what a test needs: its clauses are *not tested*."""
 

@@ -12,6 +12,8 @@ from typing import Any, Literal, cast, get_args
 
 import tomllib
 
+from pytest_wa_settings.wire.textfiles import text_of
+
 Level = Literal["MUST", "SHOULD", "INFO"]
 Profile = Literal["backup", "restore", "multiconnect", "full"]
 Effect = Literal[
@@ -128,7 +130,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
     source = SHIPPED if path is None else path
     name = source.name
     try:
-        content = tomllib.loads(source.read_bytes().decode())
+        content = tomllib.loads(text_of(source))
     except OSError as error:
         raise CatalogError(
             f"The catalog {name} cannot be read: {error.strerror or 'unknown reason'}.",

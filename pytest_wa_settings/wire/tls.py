@@ -41,6 +41,16 @@ def context_for(tls: Tls) -> ssl.SSLContext:
     return _context(tls, _stamp(tls.ca), _stamp(tls.client_cert))
 
 
+def default_context() -> ssl.SSLContext:
+    """Python's default context for a client, also where SSLKEYLOGFILE names what cannot be written."""
+    try:
+        return ssl.create_default_context()
+    except OSError:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
+        return context
+
+
 def _stamp(path: Path | None) -> tuple[int, int] | None:
     if path is None:
         return None
@@ -53,7 +63,9 @@ def _stamp(path: Path | None) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=32)
 def _context(tls: Tls, ca_stamp: object, cert_stamp: object) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = default_context()
+    # as from Python 3.13, and as curl does: a client's own certificate may be its authority
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # Python 3.13 began to refuse certificates that lack optional extensions: judge alike on every Python.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     context.set_alpn_protocols(["http/1.1"])

@@ -139,3 +139,37 @@ def test_other_plugins_see_no_secret_of_a_users_own_test(suite: FakeSuite) -> No
     result.assert_outcomes(failed=1)
     assert "SHOWN TO HOOKS: " in result.stdout.str()
     assert SECRET not in result.stdout.str()
+
+
+BROKEN = """
+from fake_suite import FakeTestbed
+
+def pytest_wa_settings_testbed(address, settings):
+    made = FakeTestbed(settings)
+    def fail():
+        raise {error}
+    made.{step} = fail
+    return made
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("AttributeError('no api')", "the testbed could not be built (AttributeError: no api); see that "),
+        (
+            "PermissionError(13, 'Permission denied', '/keys')",
+            "(PermissionError: /keys: Permission denied); ",
+        ),
+    ],
+)
+def test_whatever_goes_wrong_when_a_testbed_is_opened_is_a_sentence_and_a_report(
+    suite: FakeSuite, error: str, told: str
+) -> None:
+    suite.pytester.makepyfile(broken=BROKEN.format(error=error, step="open"))
+    suite.pytester.syspathinsert()
+    result = suite.pytester.runpytest_inprocess("-p", "broken", "--wa-url=odd:", "--wa-report=out")
+    assert last_line(result).startswith("inconclusive: nothing was tested: ")
+    assert told in last_line(result)
+    assert suite.report()["verdict"] == "inconclusive"
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()

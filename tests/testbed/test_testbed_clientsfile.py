@@ -249,3 +249,19 @@ def test_a_client_s_commands_get_the_secrets_of_no_client_of_the_file(
         testbed.close()
     assert "password-of" not in (tmp_path / "seen").read_text()
     assert "key-of" not in (tmp_path / "seen").read_text()
+
+
+def test_files_of_windows_editors_are_read_as_meant(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes("Passwört-1\r\n".encode("utf-16"))
+    path = tmp_path / "clients.toml"
+    path.write_text(URL + 'admin_password_file = "password"\n', encoding="utf-8-sig")
+    (one,) = load_clients(path, Settings(config=path))
+    assert one.admin_password == "Passwört-1"
+
+
+def test_a_variable_that_was_set_from_such_a_file_is_read_as_meant(
+    load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADMIN", "\ufeffPassword-1")
+    (one,) = load(URL + 'admin_password_env = "ADMIN"\n')
+    assert one.admin_password == "Password-1"

@@ -12,6 +12,7 @@ from raw_servers import answer
 
 from pytest_wa_settings.api import Driver
 from pytest_wa_settings.wire import Recorder, Tls, WireError
+from pytest_wa_settings.wire.tls import _context
 
 
 def test_a_trusted_client_is_reached(scripted, drive, authority):
@@ -151,3 +152,20 @@ def test_a_host_name_is_checked_against_the_certificate(scripted, drive, authori
     server = scripted(answer(), context=authority.server("localhost"))
     assert drive(server.url.replace("127.0.0.1", "localhost"), tls=authority.tls).health().ok
     assert socket.gethostbyname("localhost").startswith("127.")
+
+
+def test_a_clients_own_certificate_is_an_authority_on_every_python(scripted, drive, authority, tmp_path):
+    server = scripted(answer(b"{}"), context=authority.server())
+    own = tmp_path / "own.pem"
+    own.write_text(ssl.get_server_certificate(("127.0.0.1", int(server.url.rpartition(":")[2]))))
+    assert drive(server, tls=Tls(ca=own)).health().ok
+
+
+def test_a_key_log_that_cannot_be_written_keeps_nobody_from_a_client(
+    scripted, drive, authority, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys.log"))
+    _context.cache_clear()
+    server = scripted(answer(b"{}"), context=authority.server())
+    assert drive(server, tls=authority.tls).health().ok
+    _context.cache_clear()
