@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import itertools
@@ -37,6 +38,9 @@ _OF_THE_FOLDER = (
     "--override-ini",
     "--confcutdir",
 )
+_OVERRIDES = ("-o", "--override-ini")
+_OF_FORM = ("junit_suite_name", "junit_family", "junit_logging", "log_cli", "console_output_style")
+"""The ini keys that `-o` may set for a suite run: they change how it is shown, and no verdict."""
 _DRY = ("collectonly", "showfixtures", "show_fixtures_per_test", "markers", "setupplan", "cacheshow")
 
 
@@ -94,7 +98,8 @@ def _opening(run: Run) -> dict[str, str]:
 def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet: bool) -> int:
     """The nested run; where nothing can be tested, for the other formats alone: the terminal gets a line."""
     if not quiet:
-        status = pytest.main(arguments, plugins=[leading])
+        with _own_stdin(config):
+            status = pytest.main(arguments, plugins=[leading])
         if status == pytest.ExitCode.USAGE_ERROR or leading.verdict is not None or leading.dry:
             return int(status)
         leading.give_up(BROKE_OFF)
@@ -109,6 +114,20 @@ def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet
         if status == pytest.ExitCode.USAGE_ERROR:
             return int(status)
     return _last_word(leading)
+
+
+@contextlib.contextmanager
+def _own_stdin(config: pytest.Config) -> Generator[None, None, None]:
+    """Gives stdin back, which the outer run's capture holds: a debugger of the nested run reads it."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        yield
+        return
+    capture.suspend_global_capture(in_=True)
+    try:
+        yield
+    finally:
+        capture.resume_global_capture()
 
 
 def _last_word(leading: Leading) -> int:
@@ -135,7 +154,7 @@ def prepare_report(folder: Path) -> None:
 
 def nested_arguments(arguments: Sequence[str], home: Path) -> list[str]:
     """The command line of the nested run: the user's, but for what would bring the folder's settings back."""
-    kept = without_options(arguments, _OF_THE_FOLDER)
+    kept = [*without_options(arguments, _OF_THE_FOLDER), *overrides(arguments)]
     own = [
         "-c",
         str(INI),
@@ -148,6 +167,26 @@ def nested_arguments(arguments: Sequence[str], home: Path) -> list[str]:
     if not _blocks(kept, "cacheprovider"):
         own += ["-o", f"cache_dir={home / 'cache'}"]
     return [*kept, *own, str(option_table.SUITE)]
+
+
+def overrides(arguments: Sequence[str]) -> list[str]:
+    """What `-o KEY=VALUE` sets for the nested run; raises OptionError for a key that might change a verdict.
+
+    Keys of our own (`wa_…`) are read by the outer run already.
+    """
+    given = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    given.add_argument(*_OVERRIDES, action="append", default=[], dest="pairs")
+    kept: list[str] = []
+    for pair in given.parse_known_args(list(arguments))[0].pairs:
+        key = pair.partition("=")[0]
+        if key in _OF_FORM:
+            kept += ["-o", pair]
+        elif not key.startswith("wa_"):
+            raise OptionError(
+                f"-o {key} does not reach the suite, as it might change a verdict",
+                f"leave it out; -o sets {', '.join(_OF_FORM)} and wa_… keys",
+            )
+    return kept
 
 
 def without_options(arguments: Sequence[str], names: Sequence[str]) -> list[str]:

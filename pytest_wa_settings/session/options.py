@@ -14,8 +14,6 @@ from typing import Any, Literal
 
 import pytest
 
-from pytest_wa_settings.wire.textfiles import text_of, without_mark
-
 PROFILES = ("backup", "restore", "multiconnect", "full")
 SUITE = Path(__file__).parent.parent / "conformance"
 """The folder of the shipped suite."""
@@ -287,6 +285,11 @@ def _number(row: _Row, name: str, text: str) -> float | int:
 
 def password_from(file: Path | None) -> str | None:
     """The admin password: from the file, or from the environment without one; raises OptionError."""
+    from pytest_wa_settings.wire.textfiles import (
+        text_of,
+        without_mark,
+    )  # here: an unused plugin loads nothing
+
     if file is None:
         return without_mark(os.environ.get(PASSWORD_VARIABLE, "")) or None
     try:

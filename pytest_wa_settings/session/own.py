@@ -85,6 +85,17 @@ class OwnTests:
         yield
         self._guard.close()
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Where an address stands in `addopts` and there is no test, the suite is meant."""
+        typed = [str(argument) for argument in session.config.invocation_params.args]
+        if not session.items and not any(one.startswith(("--wa-url", "--wa-config")) for one in typed):
+            option = "url" if self.run.options.config is None else "config"
+            self._lines.append(
+                f"no tests of your own were found, and --wa-{option} in addopts is for these alone; to run "
+                f"the suite, write wa_{option} = {self.run.options.target} into the ini file, or give "
+                f"--wa-{option} on the command line"
+            )
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What the testbed says at its end: what it put back, and what it could not."""
         for line in self._lines:

@@ -48,9 +48,7 @@ def content(path: Path) -> set[str]:
     return {str(one.relative_to(path)) for one in path.rglob("*")}
 
 
-@pytest.mark.parametrize(
-    "flags", [[], ["-W", "error"], ["-o", "python_files=none_*.py"], ["-c", "pytest.ini"]]
-)
+@pytest.mark.parametrize("flags", [[], ["-W", "error"], ["-c", "pytest.ini"]])
 def test_a_hostile_folder_gives_the_same_verdict(suite: FakeSuite, flags: list[str]) -> None:
     suite.write(SKY1=WARNING)
     suite.run("--wa-report=out")
@@ -174,9 +172,11 @@ def test_help_lists_the_options_and_runs_nothing(suite: FakeSuite) -> None:
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [
-        (["-o", "a=b", "-x"], ["-x"]),
-        (["-oa=b", "-Werror", "-cpytest.ini"], []),
-        (["--rootdir=.", "--override-ini", "a=b", "-k", "one"], ["-k", "one"]),
+        (["-o", "wa_seed=3", "-x"], ["-x"]),
+        (["-owa_seed=3", "-Werror", "-cpytest.ini"], []),
+        (["--rootdir=.", "--override-ini", "wa_seed=3", "-k", "one"], ["-k", "one"]),
+        (["-olog_cli=true", "-x"], ["-x", "-o", "log_cli=true"]),
+        (["--override-ini=junit_family=xunit1"], ["-o", "junit_family=xunit1"]),
         (["--confcutdir", ".", "--collect-only", "-p", "no:cov"], ["--collect-only", "-p", "no:cov"]),
     ],
 )
@@ -184,6 +184,36 @@ def test_options_that_bring_the_folders_settings_back_are_left_out(
     arguments: list[str], kept: list[str], tmp_path: Path
 ) -> None:
     assert nested_arguments(arguments, tmp_path)[: len(kept) + 1] == [*kept, "-c"]
+
+
+@pytest.mark.parametrize(
+    "given", [("-o", "xfail_strict=true"), ("-oaddopts=-x",), ("--override-ini=filterwarnings=error",)]
+)
+def test_an_override_that_might_change_a_verdict_is_refused(suite: FakeSuite, given: tuple[str, ...]) -> None:
+    result = suite.run(*given)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["ERROR: -o * does not reach the suite, as it might change a verdict; leave it *"]
+    )
+
+
+def test_an_override_of_the_form_reaches_the_suite(suite: FakeSuite) -> None:
+    assert suite.run("-o", "junit_suite_name=ours", "--junitxml=junit.xml").ret == 0
+    assert 'name="ours"' in (suite.pytester.path / "junit.xml").read_text()
+
+
+def test_warnings_as_errors_decide_nothing(suite: FakeSuite) -> None:
+    suite.write(SEA1="import warnings; warnings.warn('old')")
+    assert suite.run("-W", "error").ret == 0
+
+
+@pytest.mark.parametrize("way", ["--pdb", "--trace"])
+def test_a_debugger_can_read_what_is_typed(suite: FakeSuite, way: str) -> None:
+    suite.write(SEA1="raise finding('SEA-1')")
+    command = suite.command("--wa-url=mock:", way, "-k", "sea_one")
+    result = suite.pytester.run(*command, timeout=60, stdin=b"p 6*7\nq\n")
+    assert "42" in result.stdout.str()
+    assert "reading from stdin" not in result.stdout.str()
 
 
 def test_it_works_where_plugins_are_not_loaded_by_themselves(

@@ -110,3 +110,18 @@ def test_fixtures_are_documented(suite: FakeSuite) -> None:
     result = suite.pytester.run(sys.executable, "-m", "pytest", "--fixtures", "-v", timeout=60)
     for name in ("wa_testbed", "wa_client", "wa_new_client", "wa_backup", "wa_case"):
         result.stdout.fnmatch_lines([f"{name}*-- *fixtures.py*", "    [A-Z]*"])
+
+
+def test_an_address_in_addopts_without_tests_says_what_to_write_instead(suite: FakeSuite) -> None:
+    suite.pytester.makeini("[pytest]\naddopts = --wa-url=mock:")
+    result = suite.pytester.runpytest_inprocess()
+    assert result.ret == 5
+    result.stdout.fnmatch_lines(
+        ["wa-settings: no tests of your own were found, *write wa_url = mock: into *"]
+    )
+
+
+def test_an_address_on_the_command_line_says_nothing_of_addopts(suite: FakeSuite) -> None:
+    suite.pytester.makepyfile(test_own="")
+    result = suite.pytester.runpytest_inprocess("--wa-url=mock:", "test_own.py")
+    result.stdout.no_fnmatch_line("*into the ini file*")
