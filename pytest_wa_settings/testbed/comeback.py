@@ -15,17 +15,14 @@ from pytest_wa_settings.api import health as states
 from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.api.resources import APPLICATION
 from pytest_wa_settings.testbed.errors import NotBack
+from pytest_wa_settings.testbed.remedies import remedy_for
 from pytest_wa_settings.wire import Answer
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
 
 _SEES_TO_ITSELF = ("always", "unless-stopped")
-_REMEDIES = {
-    "tls": "where its certificate is another now, name what it is checked against with `ca`",
-    "login": "see that it has the account and password that are declared, also after a reset",
-}
-"""What would change a failure, by its kind."""
+_LOGIN_REMEDY = "see that it has the account and password that are declared, also after a reset"
 _SELF_START = 3.0
 """Seconds that a new machine may refuse connections while it initializes, before it counts as shut down."""
 
@@ -191,7 +188,7 @@ def last_answer(client: Client) -> tuple[str, str | None]:
     """What one look at the client shows, in words, and what would change it where the answer itself tells."""
     health = client.probe()
     if health.failure is not None:
-        return health.explanation or health.failure, _REMEDIES.get(health.failure_kind or "")
+        return health.explanation or health.failure, _remedy(client, health)
     if health.from_gateway:
         return f"a gateway answers {health.status}, and no client behind it", "start the client behind it"
     if not health.ok and not states.says_nothing(health):
@@ -202,7 +199,16 @@ def last_answer(client: Client) -> tuple[str, str | None]:
     settings = client.driver.application()
     if settings.ok or not found:
         return says if settings.ok else f"{says}, {_of_settings(settings)}", None
-    return f"{says}, {_of_settings(settings)}", _REMEDIES.get(settings.failure_kind or "")
+    return f"{says}, {_of_settings(settings)}", _remedy(client, settings)
+
+
+def _remedy(client: Client, answer: Answer) -> str | None:
+    """What would change a failure; None where the client is merely not there."""
+    if answer.failure_kind == "login":
+        return _LOGIN_REMEDY
+    if answer.failure_kind in ("refused", "timeout", "closed"):
+        return None
+    return remedy_for(answer, client.driver.base_url) if answer.failure is not None else None
 
 
 def _of_settings(answer: Answer) -> str:

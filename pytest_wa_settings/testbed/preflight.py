@@ -15,6 +15,7 @@ from pytest_wa_settings.testbed.accounts import PASSWORD_MUST_CHANGE
 from pytest_wa_settings.testbed.base import setup_text
 from pytest_wa_settings.testbed.entry import is_loopback
 from pytest_wa_settings.testbed.errors import TestbedError
+from pytest_wa_settings.testbed.remedies import remedy_for
 from pytest_wa_settings.testbed.retry import RetryPolicy
 from pytest_wa_settings.wire import NO_TOKEN, Answer, WireError
 
@@ -125,43 +126,23 @@ def _reach(client: Client, retry: RetryPolicy) -> Answer:
         _no_web_page(client, answer)
         return answer
     why = answer.explanation or answer.failure
+    remedy = remedy_for(answer, address) or f"see that the client runs and listens there, or {_CHECK_ADDRESS}"
     if answer.failure_kind == "tls":
-        raise TestbedError(f"{address} {_UNREACHED} over TLS: {_after_colon(why)}", _tls_remedy(client, why))
+        raise TestbedError(f"{address} {_UNREACHED} over TLS: {_after_colon(why)}", remedy)
     if answer.failure_kind == "broken":
-        raise TestbedError(f"{address} {_NO_CLIENT}: {_after_colon(why)}", _broken_remedy(address))
+        raise TestbedError(f"{address} {_NO_CLIENT}: {_after_colon(why)}", remedy)
     if answer.failure_kind == "timeout":
         raise TestbedError(
             f"{address} {_UNREACHED}: it does not answer within {client.driver.timeout:g} s",
             f"{_CHECK_ADDRESS}, or raise --wa-timeout",
         )
     if answer.failure_kind == "closed" and address.startswith("http://"):
-        raise TestbedError(
-            f"{address} {_UNREACHED}: it does not answer plain HTTP: {why}", _broken_remedy(address)
-        )
-    raise TestbedError(
-        f"{address} {_UNREACHED}: {why}",
-        f"see that the client runs and listens there, or {_CHECK_ADDRESS}",
-    )
+        raise TestbedError(f"{address} {_UNREACHED}: it does not answer plain HTTP: {why}", remedy)
+    raise TestbedError(f"{address} {_UNREACHED}: {why}", remedy)
 
 
 def _after_colon(why: str) -> str:
     return why.partition(": ")[2] or why
-
-
-def _tls_remedy(client: Client, why: str) -> str:
-    if "speak TLS" in why:
-        return "give the address with http:// if the client is meant to speak plain HTTP"
-    if "client certificate" in why:
-        return "add client_cert to the client's entry in clients.toml"
-    if "certificate" in why and client.driver.tls.verify:
-        return "name the client's authority with --wa-ca FILE, or give --wa-insecure to take any certificate"
-    return "see how TLS is set up on the client"
-
-
-def _broken_remedy(address: str) -> str:
-    if address.startswith("http://"):
-        return f"give the address with https:// if the client speaks TLS, or {_CHECK_ADDRESS}"
-    return _CHECK_ADDRESS
 
 
 def _no_web_page(client: Client, answer: Answer) -> None:
@@ -217,7 +198,7 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
     if answer.failure is not None:
         return TestbedError(
             f"{address} {_NO_LOGIN}: it did not answer the login: {answer.explanation or answer.failure}",
-            "see the client's log, or raise --wa-timeout",
+            remedy_for(answer, address) or "see the client's log, or raise --wa-timeout",
         )
     if is_rate_limit(answer):
         return TestbedError(f"{address} {_NO_LOGIN}: it limits logins (status 429)", "wait, then run again")
@@ -237,7 +218,8 @@ def _no_entry(client: Client, answer: Answer) -> TestbedError:
         return TestbedError(
             f"{client.name} {_NO_LOGIN}: it still has its factory password, and wants another at the first "
             "login",
-            f"set the new one as {PASSWORD}, and allow the change with may_change = true",
+            f"set the new one as {PASSWORD}, and allow the change: --wa-allow-restore, or may_change = true "
+            "in clients.toml",
         )
     if answer.ok:
         gave = "a web page" if is_web_page(answer) else "no token"

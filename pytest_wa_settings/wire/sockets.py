@@ -35,7 +35,15 @@ def open_socket(target: Target, budget: Budget) -> socket.socket:
     """A connected socket to `target`, through its proxy and with TLS where asked for; raises Failure."""
     via = target.proxy
     host, port = (via.host, via.port or 80) if via is not None else (target.host, target.port)
-    sock = _connect(host, port, budget)
+    try:
+        sock = _connect(host, port, budget)
+    except Failure as failure:
+        if via is None:
+            raise
+        # whether the client runs behind it is not known
+        raise Failure(
+            "connect", "the proxy failed", f"the proxy is not there: {failure.explanation}"
+        ) from None
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if via is not None and target.context is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -469,3 +470,59 @@ def test_a_client_that_is_busy_with_health_alone_is_judged(fake: Fake, declare: 
     one = fake()
     one.scripted["GET /v1/health"] = [(401, {}, {}), *busy(503, 99)]
     assert ", health answers 503, " in declare(one).preflight()[0]
+
+
+# a remedy fits its cause, not its place
+
+
+def certified(*names: str, **options: Any) -> ssl.SSLContext:
+    """A server's context whose certificate is for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(*names, **options).configure_cert(context)
+    return context
+
+
+AUTHORITY = trustme.CA()
+YESTERDAY = datetime.now(timezone.utc) - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("context", "remedy"),
+    [
+        (certified("elsewhere.example"), "give the address by a name that the certificate is for"),
+        (certified("127.0.0.1", not_after=YESTERDAY), "renew the client's certificate"),
+    ],
+)
+def test_a_certificate_that_does_not_hold_is_no_question_of_its_authority(
+    fake: Fake, declare: Declare, tmp_path: Path, context: ssl.SSLContext, remedy: str
+) -> None:
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    error = refused(declare((fake(context=context), {"ca": tmp_path / "ca.pem"})))
+    assert error.remedy.startswith(remedy)
+    assert "--wa-ca" not in error.remedy
+
+
+def test_an_encoding_that_nobody_asked_for_is_no_question_of_the_address(
+    fake: Fake, declare: Declare
+) -> None:
+    one = fake()
+    one.scripted["GET /v1/health"] = [(200, b"\x0b\x02\x80ok\x03", {"Content-Encoding": "br"})] * 9
+    error = refused(declare(one))
+    assert "content encoding" in error.problem
+    assert error.remedy == "have what is in front of the client encode bodies only as it was asked to"
+
+
+def test_a_proxy_that_is_not_there_is_no_question_of_the_client(fake: Fake, declare: Declare) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        error = refused(declare((fake(), {"proxy": f"http://127.0.0.1:{taken.getsockname()[1]}"})))
+    assert "the proxy is not there: nothing listens" in error.problem
+    assert error.remedy == "see that the proxy runs, and check `proxy` in clients.toml"
+
+
+def test_a_factory_password_says_how_to_allow_the_change(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.factory, one.password = True, "secret"
+    error = refused(declare((one, {"may_change": False, "may_restore": False, "admin_password": "secret"})))
+    assert "factory password" in error.problem
+    assert "--wa-allow-restore" in error.remedy
