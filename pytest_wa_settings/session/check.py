@@ -11,7 +11,7 @@ from pytest_wa_settings.testbed import Need, Testbed, TestbedError, UsageError
 from pytest_wa_settings.testbed.base import STATES
 from pytest_wa_settings.testbed.errors import as_testbed_error
 from pytest_wa_settings.verdicts.catalog import Catalog, load_catalog
-from pytest_wa_settings.verdicts.entries import told
+from pytest_wa_settings.verdicts.entries import plain, told
 from pytest_wa_settings.verdicts.plan import Ground, clause_lines, lack_lines, plan, plan_lines
 
 
@@ -73,7 +73,7 @@ def _check(testbed: Testbed, write: Callable[[str], None]) -> list[TestbedError]
     lines += [f"cannot be used: {told(error)}" for error in errors]
     lines += ["", *clause_lines(steps), "", *plan_lines(steps, ground), *closing]
     for line in lines:
-        write(testbed.recorder.scrub(line))
+        write(plain(line, testbed.recorder.scrub))
     return errors
 
 

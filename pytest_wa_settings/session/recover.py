@@ -13,6 +13,7 @@ from pytest_wa_settings.testbed.clientsfile import load_clients
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.journal import Journal, journals, read_journal, state_folder
+from pytest_wa_settings.verdicts.entries import plain
 
 DONE, CANNOT, USAGE = 0, 1, 4
 
@@ -27,7 +28,7 @@ def recover(given: argparse.Namespace) -> int:
         entry = _entry(journal, given, settings)
         testbed = DeclaredTestbed(entry.name, entry.url, [entry], settings)
         for line in testbed.recover(journal):
-            print(testbed.recorder.scrub(line))
+            print(plain(line, testbed.recorder.scrub))
         if entry.restart is None and journal.restored:
             print("a restore stops the client: see that it was started again")
         return DONE

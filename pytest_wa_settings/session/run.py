@@ -174,7 +174,7 @@ class Run:
             self._testbed.open()
             if self._testbed.consumer is not None:
                 self._testbed.consumer.report_to(self._messages.note)
-            self.header = [self.scrub(line) for line in self._testbed.preflight()]
+            self.header = [self._line(line) for line in self._testbed.preflight()]
         except BaseException:
             self._said = self.close()
             raise
@@ -190,11 +190,17 @@ class Run:
 
     def _say(self, line: str) -> None:
         """Shows a line of the testbed while the run goes on; without a terminal it is kept for the end."""
-        line = self.scrub(line)
+        line = self._line(line)
         if self.speak is not None:
             self.speak(line)
         else:
             self._said.append(line)
+
+    def _line(self, text: str) -> str:
+        """A line of the testbed for the terminal; what a client or a command wrote may stand in it."""
+        from pytest_wa_settings.verdicts.entries import plain
+
+        return plain(text, self.scrub)
 
     def _note(self, testbed: Testbed) -> None:
         self.facts = {
@@ -212,6 +218,7 @@ class Run:
 
         In such a sentence a secret that is a word of the suite's own stays: hiding it would point at it.
         """
+        from pytest_wa_settings.wire.inert import inert
         from pytest_wa_settings.wire.vocabulary import is_own_word
 
         password = self.options.admin_password
@@ -219,9 +226,9 @@ class Run:
             text = text.replace(password, "<password>")
         for part in self._parts.values():
             text = part.scrub(text, wording=wording)
-        if self._recorder is None:
-            return text
-        return self._recorder.scrub_wording(text) if wording else self._recorder.scrub(text)
+        if self._recorder is not None:
+            text = self._recorder.scrub_wording(text) if wording else self._recorder.scrub(text)
+        return inert(text)
 
     def means(self, log_of: LogOf | None = None) -> Means:
         """By what the entry of a test is made."""
@@ -250,7 +257,7 @@ class Run:
         if testbed is None:
             return lines + self._left_by_workers()
         try:
-            lines += [self.scrub(line) for line in testbed.close()]
+            lines += [self._line(line) for line in testbed.close()]
             self._note(testbed)
         except Exception as error:  # noqa: BLE001
             problem = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
@@ -263,7 +270,7 @@ class Run:
             return []
         from pytest_wa_settings.testbed.earlier import left_by_workers
 
-        return [self.scrub(line) for line in left_by_workers()]
+        return [self._line(line) for line in left_by_workers()]
 
     def case_of(self, test: str, clauses: tuple[str, ...]) -> Case:
         """What a test is given; opens the testbed if need be."""

@@ -20,6 +20,7 @@ from pytest_wa_settings.verdicts.outcomes import (
     NotApplicable,
     NotTested,
 )
+from pytest_wa_settings.wire.inert import inert
 
 Ended = Literal["pass", "fail", "not tested", "not applicable", "error"]
 Scrub = Callable[[str], str]
@@ -178,9 +179,13 @@ def entry_of(
 
 
 def plain(text: str, scrub: Scrub = str) -> str:
-    """The text without secrets, lone surrogates and control characters: any file or channel can carry it."""
+    """The text without secrets, lone surrogates, control characters and commands of CI systems.
+
+    Any file or channel can carry it, a log of a pipeline among them.
+    """
     safe = scrub(text).encode("utf-8", "backslashreplace").decode("utf-8")
     safe = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in safe)
+    safe = inert(safe)
     return safe if len(safe) <= _LONGEST_TEXT else safe[:_LONGEST_TEXT] + " […]"
 
 

@@ -173,3 +173,30 @@ def test_whatever_goes_wrong_when_a_testbed_is_opened_is_a_sentence_and_a_report
     assert told in last_line(result)
     assert suite.report()["verdict"] == "inconclusive"
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+COMMANDS = "\n::error::injected\n##vso[task.complete result=Failed]\n##teamcity[testFailed]\x1b[2J\u202e"
+
+
+def test_no_command_of_a_ci_system_reaches_a_terminal_or_a_report(suite: FakeSuite) -> None:
+    suite.write(
+        SEA1=f"raise finding('SEA-1', example={COMMANDS!r})",
+        SEA2=f"print({COMMANDS!r}); raise ValueError({COMMANDS!r})",
+        EARTH1=f"raise NotTested({COMMANDS!r})",
+    )
+    result = suite.run("--wa-report=out", "--junitxml=junit.xml", "-rA")
+    files = [(suite.pytester.path / name).read_text() for name in ("out/report.json", "junit.xml")]
+    for text in (result.stdout.str(), *files):
+        assert "injected" in text
+        for forbidden in ("\n::error", "##vso[", "##teamcity[", "\x1b[2J", "\u202e"):
+            assert forbidden not in text
+
+
+def test_no_command_of_a_ci_system_reaches_the_report_of_a_users_own_test(suite: FakeSuite) -> None:
+    suite.pytester.makepyfile(
+        test_own=f"def test_own(wa_client):\n    print({COMMANDS!r})\n    raise ValueError({COMMANDS!r})\n"
+    )
+    result = suite.pytester.runpytest_inprocess("--wa-url=mock:", "test_own.py", "-rA")
+    assert "injected" in result.stdout.str()
+    for forbidden in ("\n::error", "##vso["):
+        assert forbidden not in result.stdout.str()

@@ -183,6 +183,6 @@ def test_a_missing_catalog_says_so(tmp_path: Path) -> None:
 
 def test_a_catalog_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
-    path.write_bytes(GOOD.encode("utf-16"))
+    path.write_bytes(GOOD.encode() + "# größer\n".encode("latin-1"))
     with pytest.raises(CatalogError, match="not UTF-8"):
         load_catalog(path)
