@@ -14,7 +14,7 @@ from pytest_wa_settings.api.calls import Calls
 from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.api.resources import RESTORE, is_repeatable
 from pytest_wa_settings.wire import ADMIN, NO_TOKEN, UNSET, Answer, Recorder, Tls, Token, WireError, raw
-from pytest_wa_settings.wire.addresses import address_of, through
+from pytest_wa_settings.wire.addresses import address_of, host_of, through, without_zone
 from pytest_wa_settings.wire.limits import MAX_BODY, broken
 from pytest_wa_settings.wire.parsing import MISSING, Undecodable, decode, dump_json, parse_json
 from pytest_wa_settings.wire.recording import RawHeaders, Recording, Reply, Sent
@@ -275,9 +275,7 @@ class Driver(Calls):
         given = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
         request = self._prepare(method, path, body, self._headers(given, held), Plan(self.timeout, False))
         target = request.url.raw_path.decode("ascii")
-        return raw.serialize(
-            method, target, request.url.netloc.decode("ascii"), request.headers.raw, body or b""
-        )
+        return raw.serialize(method, target, _host_header(request.url), request.headers.raw, body or b"")
 
     def send_raw(
         self,
@@ -319,9 +317,12 @@ class Driver(Calls):
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], plan: Plan
     ) -> httpx.Request:
         try:
+            url = _parsed(self.base_url + path)
+            if b"%" in url.netloc and not any(name.lower() == "host" for name in headers):
+                headers = {**headers, "Host": _host_header(url)}
             return httpx.Request(
                 method,
-                _parsed(self.base_url + path),
+                url,
                 content=body,
                 headers=[(k.encode("ascii"), v.strip(" \t").encode()) for k, v in headers.items()],
                 extensions={"plan": plan},
@@ -372,6 +373,12 @@ def _content_encoding(headers: RawHeaders) -> str:
 @lru_cache(1000)
 def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
+
+
+def _host_header(url: httpx.URL) -> str:
+    host = without_zone(host_of(url))
+    named = f"[{host}]" if ":" in host else host
+    return named if url.port is None else f"{named}:{url.port}"
 
 
 def _merged(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+import httpx
+
+from pytest_wa_settings.wire.addresses import host_of
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
@@ -52,9 +55,9 @@ def identity_of(client: Client) -> Identity:
 
 def place_of(url: str) -> str:
     """Host, port and path: where a client is, however its address is written."""
-    parts = urlsplit(url)
+    parts = httpx.URL(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = (parts.hostname or "").rstrip(".")
+    host = host_of(parts).rstrip(".").lower()
     return f"{'127.0.0.1' if host in _THIS_MACHINE else host}:{port}{parts.path.rstrip('/')}"
 
 

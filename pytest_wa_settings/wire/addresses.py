@@ -22,6 +22,16 @@ def address_of(text: str, schemes: tuple[str, ...], what: str) -> httpx.URL:
     return url
 
 
+def host_of(url: httpx.URL) -> str:
+    """The host as the system looks it up: a name in ASCII (IDNA), or an IPv6 address, its zone after `%`."""
+    return url.raw_host.decode("ascii").strip("[]").replace("%25", "%")
+
+
+def without_zone(host: str) -> str:
+    """A host as it goes over the wire: what interface it is reached by is this machine's own (RFC 6874)."""
+    return host.partition("%")[0]
+
+
 def through(proxy: httpx.URL | None) -> tuple[str, ...]:
     """The options by which curl goes through the proxy; none without one."""
     if proxy is None:

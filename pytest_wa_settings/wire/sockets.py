@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import h11
 import httpx
 
+from .addresses import without_zone
 from .limits import MAX_HEAD, Budget, Failure, tls_failure
 from .tls import explain
 
@@ -76,8 +77,11 @@ def _resolve(host: str, port: int, budget: Budget) -> Sequence[_Address]:
 
 
 def _look_up(host: str, port: int, found: list[Sequence[_Address]]) -> None:
-    with suppress(OSError, UnicodeError):
-        found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    # some resolvers know no absolute names of their own machine, such as `localhost.`
+    for name in dict.fromkeys((host, host.rstrip("."))):
+        with suppress(OSError, UnicodeError):
+            found.append(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+            return
 
 
 def _connect(host: str, port: int, budget: Budget) -> socket.socket:
@@ -109,7 +113,9 @@ def _handshake(sock: socket.socket, target: Target, context: ssl.SSLContext, bud
     budget.doing = "connected, but the TLS handshake did not end"
     try:
         sock.settimeout(budget.remaining())
-        return context.wrap_socket(sock, server_hostname=target.host)
+        # a certificate names neither a zone nor the dot of an absolute name
+        name = without_zone(target.host).rstrip(".")
+        return context.wrap_socket(sock, server_hostname=name)
     except TimeoutError:
         raise budget.over() from None
     except ssl.SSLError as error:
@@ -123,7 +129,8 @@ def _handshake(sock: socket.socket, target: Target, context: ssl.SSLContext, bud
 
 def _tunnel(sock: socket.socket, target: Target, via: httpx.URL, budget: Budget) -> None:
     budget.doing = "the proxy did not open a tunnel"
-    where = f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
+    host = without_zone(target.host)
+    where = f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
     request = h11.Request(
         method=b"CONNECT", target=where.encode(), headers=[(b"Host", where.encode()), *proxy_headers(via)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import h11
 import httpx
 
+from .addresses import host_of
 from .connection import Connection, Head
 from .errors import WireError
 from .limits import Budget, Failure
@@ -54,7 +55,7 @@ class BoundedTransport:
     def __init__(self, base: httpx.URL, tls: Tls, proxy: httpx.URL | None, manners: Manners) -> None:
         secure = base.scheme == "https"
         self.target = Target(
-            host=base.raw_host.decode("ascii").strip("[]"),
+            host=host_of(base),
             port=base.port or (443 if secure else 80),
             context=context_for(tls) if secure else None,
             proxy=proxy,

@@ -199,3 +199,15 @@ def test_number_address_and_key_tell_clients_apart(
 @pytest.mark.parametrize("url", ["http://localhost:81/", "http://127.0.0.1:81", "http://[::1]:81"])
 def test_this_machine_is_one_place_however_it_is_written(url: str) -> None:
     assert place_of(url) == "127.0.0.1:81"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://BÜCHER.example/wa/", "xn--bcher-kva.example:443/wa"),
+        ("https://wa.example.:9090", "wa.example:9090"),
+        ("http://[fe80::1%25eth0]", "fe80::1%eth0:80"),
+    ],
+)
+def test_a_place_is_one_however_its_host_is_written(url: str, place: str) -> None:
+    assert place_of(url) == place
