@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+_PLAIN = re.compile(r"[A-Za-z][\w.-]{0,39}", re.ASCII)
+"""A parameter's name that may be told again: no other text of the caller's goes into an answer."""
 TITLES = {
     1000: "Generic error",
     1001: "Message too long",
@@ -52,9 +57,11 @@ def invalid(name: str, rule: str) -> Refusal:
     return Refusal(400, 1009, f"Parameter '{name}' {rule}.")
 
 
-def not_needed(within: str) -> Refusal:
-    """The refusal of a parameter not known `within` an object (its name is the caller's: not echoed)."""
-    return Refusal(400, 1010, f"A parameter in {within} is not known.")
+def not_needed(names: Iterable[str], within: str) -> Refusal:
+    """The refusal of parameters not known `within` an object; the first that is a plain name is named."""
+    plain = sorted(name for name in names if _PLAIN.fullmatch(name))
+    named = f"Parameter '{plain[0]}'" if plain else "A parameter"
+    return Refusal(400, 1010, f"{named} in {within} is not known.")
 
 
 def not_found(what: str) -> Refusal:

@@ -28,7 +28,7 @@ def optional(body: dict[str, Any], name: str, check: Check, default: Any = None)
 def only(body: dict[str, Any], names: Collection[str], within: str) -> None:
     """Refuse members that the endpoint does not know."""
     if not set(body) <= set(names):
-        raise not_needed(within)
+        raise not_needed(set(body) - set(names), within)
 
 
 def string(name: str, value: object) -> str:

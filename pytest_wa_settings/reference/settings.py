@@ -83,13 +83,13 @@ def flatten(nested: dict[str, Any], known: dict[str, Field]) -> dict[str, Any]:
         for name, value in members.items():
             path = f"{prefix}{name}"
             if "." in name:
-                raise not_needed("the application settings")
+                raise not_needed([path], "the application settings")
             if path in known:
                 flat[path] = known[path].check(path, value)
             elif path in groups:
                 walk(f"{path}.", mapping(path, value))
             else:
-                raise not_needed("the application settings")
+                raise not_needed([path], "the application settings")
 
     walk("", nested)
     return flat

@@ -175,4 +175,7 @@ class Webapp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.plain.get(scope["path"], self.router)(scope, receive, send)
+            path = scope["path"]
+            # the vendor's collection writes some paths with a slash at their end
+            endpoint = self.plain.get(path) or self.plain.get(path.removesuffix("/"))
+            await (endpoint or self.router)(scope, receive, send)

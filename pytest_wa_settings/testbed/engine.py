@@ -40,7 +40,7 @@ class Wanted:
     """A container to be started.
 
     `ports` are published on loopback, each at a free port of the host. `policy` is Docker's restart policy.
-    `hardened`: read-only but for its volumes and /tmp, without capabilities.
+    `hardened`: read-only but for its volumes and /tmp, without capabilities; else without those `dropped`.
     """
 
     image: str
@@ -54,6 +54,7 @@ class Wanted:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     entrypoint: Sequence[str] | None = None
     hardened: bool = True
+    dropped: Sequence[str] = ()
 
 
 @dataclass
@@ -177,6 +178,8 @@ class Engine:
         if wanted.hardened:
             extra |= {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}
             one.tmpfs["/tmp"] = ""
+        elif wanted.dropped:
+            extra["cap_drop"] = list(wanted.dropped)
         if wanted.entrypoint is not None:
             extra["entrypoint"] = list(wanted.entrypoint)
         one.with_kwargs(**extra)

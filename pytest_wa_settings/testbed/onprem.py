@@ -257,6 +257,7 @@ class OnpremTestbed(ContainerTestbed):
                     policy=piece.policy,
                     extra_hosts=self._extra_hosts,
                     hardened=mine,
+                    dropped=piece.dropped,
                 )
             )
 

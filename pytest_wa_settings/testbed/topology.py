@@ -24,6 +24,7 @@ DATABASE_USER, DATABASE_PASSWORD = "root", "testpass"
 REFERENCE = "reference"
 _BIN = "/opt/whatsapp/bin"
 _TEMPLATE_VERSION = "v2.2.3"
+_OF_MYSQL = {"WA_DB_CONNECTION_IDLE_TIMEOUT": "180000"}
 _CORE_PORTS = "6250,6251,6252,6253"
 
 
@@ -61,7 +62,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Piece:
-    """One container of a client; `core` are the nodes that a restore stops."""
+    """One container of a client; `core` are the nodes that a restore stops.
+
+    `dropped`: the capabilities that the published files take away.
+    """
 
     name: str
     image: str
@@ -70,6 +74,7 @@ class Piece:
     policy: Policy = "no"
     media: bool = True
     core: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 def policy_of(setup: Setup) -> Policy:
@@ -91,17 +96,19 @@ def pieces(images: Images, setup: Setup, ending: str, own: Mapping[str, str]) ->
         "WA_DB_PASSWORD": DATABASE_PASSWORD,
         "WA_RUNNING_ENV_VERSION": _TEMPLATE_VERSION,
         "ORCHESTRATION": "DOCKER-COMPOSE",
+        **(_OF_MYSQL if images.engine == "mysql" else {}),
         **own,
     }
+    dropped = _dropped(images)
     web = f"waweb{ending}"
 
     def core(name: str, **environment: str) -> Piece:
         given = {**common, **environment}
-        return Piece(name, images.coreapp, command, given, policy_of(setup), core=True)
+        return Piece(name, images.coreapp, command, given, policy_of(setup), core=True, dropped=dropped)
 
     if not multiconnect:
         wacore = f"wacore{ending}"
-        front = Piece(web, images.web, command, {**common, "WACORE_HOSTNAME": wacore})
+        front = Piece(web, images.web, command, {**common, "WACORE_HOSTNAME": wacore}, dropped=dropped)
         return [_database(images, database), core(wacore), front]
     named = {"WA_APP_MULTICONNECT": "1", "COREAPP_EXTERNAL_PORTS": _CORE_PORTS}
     fronted = {"WA_APP_MULTICONNECT": "1", "WEBAPP_EXTERNAL_PORTS": "9090", "WEBAPP_HOSTNAME": web}
@@ -109,7 +116,7 @@ def pieces(images: Images, setup: Setup, ending: str, own: Mapping[str, str]) ->
     coreapps = [f"wacore{number}{ending}" for number in range(1, shards + 2)]
     return [
         _database(images, database),
-        Piece(web, images.web, command, {**common, **fronted}),
+        Piece(web, images.web, command, {**common, **fronted}, dropped=dropped),
         *(core(name, **named, WA_MASTER_NODE="1", COREAPP_HOSTNAME=name) for name in masters),
         *(core(name, **named, COREAPP_HOSTNAME=name) for name in coreapps),
     ]
@@ -126,4 +133,8 @@ def _database(images: Images, name: str) -> Piece:
     else:
         command = ("-p", str(DATABASE_PORT), "-N", "500")
         environment = {"POSTGRES_USER": DATABASE_USER, "POSTGRES_PASSWORD": DATABASE_PASSWORD}
-    return Piece(name, images.database, command, environment, "always", media=False)
+    return Piece(name, images.database, command, environment, "always", media=False, dropped=_dropped(images))
+
+
+def _dropped(images: Images) -> tuple[str, ...]:
+    return ("MKNOD",) if images.engine == "mysql" else ()

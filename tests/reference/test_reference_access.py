@@ -49,6 +49,7 @@ def test_the_factory_password_must_be_changed_at_the_first_login(pool: Pool) -> 
     client = pool.start(admin_password=None)
     answer = client.login()
     assert (answer.status_code, code(answer)) == (400, 1024)
+    assert "new_password" in answer.json()["errors"][0]["details"]
     assert code(client.login(new_password="weak")) == 1009
     assert client.login(new_password="Str0ng-pass").status_code == 200
     assert client.login().status_code == 401

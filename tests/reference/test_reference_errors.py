@@ -19,11 +19,29 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/health/", "/v1/settings/backup/x", "//"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/health//", "/v1/settings/backup/x", "//"])
 def test_an_unknown_path_is_not_found(client: Reference, path: str) -> None:
     for method in ("GET", "POST"):
         answer = client.ask(method, path)
         assert (answer.status_code, code(answer)) == (404, 1014)
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/settings/application", "/v1/support"])
+def test_a_slash_at_the_end_of_a_path_changes_nothing(client: Reference, path: str) -> None:
+    assert client.ask("GET", path + "/").json() == client.ask("GET", path).json()
+
+
+def test_a_parameter_that_is_not_known_is_named(client: Reference) -> None:
+    answer = client.ask("PATCH", "/v1/settings/application", json={"heartbeat_intervall": 5})
+    assert code(answer) == 1010
+    assert "Parameter 'heartbeat_intervall'" in answer.json()["errors"][0]["details"]
+
+
+@pytest.mark.parametrize("name", ["aA1! a secret of mine", "x" * 41, "<b>"])
+def test_a_name_that_is_no_plain_one_is_not_told_again(client: Reference, name: str) -> None:
+    answer = client.ask("PATCH", "/v1/settings/application", json={name: 5})
+    assert code(answer) == 1010
+    assert name not in answer.text
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -66,7 +84,7 @@ def test_half_of_a_surrogate_pair_is_refused_everywhere(client: Reference, name:
 
 
 def test_a_refusal_echoes_neither_password_nor_settings(client: Reference) -> None:
-    secret = "S3cret-words-to-look-for"
+    secret = "S3cret words to look for"
     answers = [
         client.restore(secret, secret),
         client.backup([secret]),

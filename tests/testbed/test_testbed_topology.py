@@ -51,6 +51,14 @@ def test_mysql_brings_its_own_image_command_and_engine() -> None:
     assert database.image == "mysql:8.0.33"
     assert core.environment["WA_DB_ENGINE"] == "MYSQL"
     assert core.command[0] == "/opt/whatsapp/bin/wait_on_mysql.sh"
+    assert core.environment["WA_DB_CONNECTION_IDLE_TIMEOUT"] == "180000"
+
+
+@pytest.mark.parametrize("setup", [(1, False), (2, True)])
+def test_containers_of_mysql_cannot_make_device_nodes(setup: tuple[int, bool]) -> None:
+    made = pieces(Images.of({"db": "mysql"}, "2.57.2"), setup, "", {})
+    assert {piece.dropped for piece in made} == {("MKNOD",)}
+    assert {piece.dropped for piece in pieces(Images.of({}, "2.57.2"), setup, "", {})} == {()}
 
 
 def test_images_come_from_another_registry_or_are_one_for_both_roles() -> None:

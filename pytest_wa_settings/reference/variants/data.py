@@ -269,7 +269,7 @@ def extra_parameters_refused() -> None:
     def strict(known: set[str]) -> Any:
         async def checked(clean: Any, backups: Backups, call: Call) -> Reply:
             if not set(call.object()) <= known:
-                raise not_needed("the request")
+                raise not_needed(set(call.object()) - known, "the request")
             reply: Reply = await clean(backups, call)
             return reply
 
