@@ -78,7 +78,7 @@ def loud(folder: Path) -> list[str]:
     """The options under which a run says and keeps as much as it can."""
     return [
         *("-v", "--showlocals", "-rA", f"--junitxml={folder / 'junit.xml'}", "-o", "junit_logging=all"),
-        *("-o", f"cache_dir={folder / 'cache'}", f"--log-file={folder / 'log.txt'}"),
+        f"--log-file={folder / 'log.txt'}",
         *("--log-file-level=DEBUG", "--wa-examples", "3", "--wa-timeout", "10"),
     ]
 
