@@ -29,8 +29,9 @@ from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
 from pytest_wa_settings.testbed.journal import Journal, journals, state_folder
 from pytest_wa_settings.testbed.life import Budget
 from pytest_wa_settings.testbed.offer import Offer, offer_of, setup_of
+from pytest_wa_settings.testbed.opening import slot_of
 from pytest_wa_settings.testbed.preflight import Found, preflight
-from pytest_wa_settings.testbed.slot import Slot, slot_of
+from pytest_wa_settings.testbed.slot import Slot
 from pytest_wa_settings.testbed.surroundings import Surroundings
 from pytest_wa_settings.testbed.webhook import Receiver, ReceiverError
 from pytest_wa_settings.wire import Recorder, WireError

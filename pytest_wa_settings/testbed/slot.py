@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from pytest_wa_settings.api.health import registered_by, statuses
 from pytest_wa_settings.api.resources import BACKUP, number_of
-from pytest_wa_settings.testbed.accounts import Accounts, ClientDriver, delete_users
-from pytest_wa_settings.testbed.base import Settings, Testbed
+from pytest_wa_settings.testbed.accounts import delete_users
+from pytest_wa_settings.testbed.beforehand import journal_of
 from pytest_wa_settings.testbed.client import Client
 from pytest_wa_settings.testbed.comeback import last_answer
-from pytest_wa_settings.testbed.commands import CommandLife
 from pytest_wa_settings.testbed.earlier import left_changed, used_by_another, was_stopped_by
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable
-from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
-from pytest_wa_settings.testbed.journal import Journal, new_journal
-from pytest_wa_settings.testbed.life import Budget
+from pytest_wa_settings.testbed.identity import Identity, identity_of
+from pytest_wa_settings.testbed.journal import Journal
 from pytest_wa_settings.testbed.locks import ClientLock
-from pytest_wa_settings.testbed.offer import setup_of
 from pytest_wa_settings.testbed.permission import Permission
 from pytest_wa_settings.testbed.putback import ChangedMeanwhile, NotPutBack, last_words, put_back
-from pytest_wa_settings.testbed.readings import take_readings
 from pytest_wa_settings.testbed.witness import Witness
-from pytest_wa_settings.wire import Tls
 
 _A_MOMENT = 5.0
 _USERS = "/v1/users"
@@ -126,13 +119,7 @@ class Slot:
 
     def _open_journal(self) -> None:
         client = self.client
-        journal = new_journal(client.name, identity_of(client), take_readings(client), _reach(self.entry))
-        # Not only before a restore: the backup must hold the state before the first change.
-        if client.may_restore:
-            try:
-                journal.password, journal.data = _safety_backup(client)
-            except Unavailable as error:
-                self._unsafe = error
+        journal, self._unsafe = journal_of(client, self.entry)
         journal.write()
         # after that, so that of two runs that come here at one time neither is overlooked
         other = used_by_another(client)
@@ -433,97 +420,3 @@ class Slot:
         self.client.driver.close()
         for lock in self.locks:
             lock.release()
-
-
-def _safety_backup(client: Client) -> tuple[str, str]:
-    """Password and data of a backup of the client as it is; raises Unavailable."""
-    password = "aA1!" + secrets.token_urlsafe(24)
-    client.driver.recorder.add_secret(password)
-    answer = client.backup(password)
-    for _ in range(2):
-        # One that has just gone down and come back, or broke once, gets another chance.
-        if answer.ok or (answer.answered and (answer.status or 0) < 500) or not client.wait_serving():
-            break
-        answer = client.backup(password)
-    data = answer.data
-    if not answer.ok or not data:
-        why = answer.failure or f"status {answer.status}"
-        raise Unavailable(
-            f"no safety backup of {client.name} could be taken ({why}), so nothing is restored on it",
-            "see that backup works on it",
-        )
-    client.driver.recorder.add_secret_of_client(data)
-    return password, data
-
-
-def _reach(entry: Entry) -> Mapping[str, Any]:
-    """How a client is reached, without a secret: what `wa-settings recover` needs beside the password."""
-    return {
-        "url": entry.url,
-        "admin": entry.admin,
-        "ca": None if entry.ca is None else str(entry.ca.absolute()),
-        "verify": entry.verify,
-        "config": None if entry.config is None else str(entry.config.absolute()),
-        "name": entry.name,
-    }
-
-
-def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
-    """The slot of an entry, with a driver that has not sent anything yet; raises WireError."""
-    driver = ClientDriver(
-        entry.url,
-        name=entry.name,
-        recorder=testbed.recorder,
-        admin=entry.admin,
-        password=entry.admin_password,
-        tls=Tls(verify=entry.verify, ca=entry.ca, client_cert=entry.client_cert),
-        timeout=testbed.timeout,
-        token=entry.token,
-        headers=entry.headers,
-        proxy=entry.proxy,
-    )
-    if entry.user_password:
-        testbed.recorder.add_secret(entry.user_password)
-    life = CommandLife(
-        entry.name,
-        restart=entry.restart,
-        reset=entry.reset,
-        limit=testbed.ready_timeout,
-        folder=entry.folder,
-        scrub=testbed.recorder.scrub_of_client,
-        secrets=entry.withheld | entry.secrets,
-    )
-    new = entry.state == "unregistered"
-    accounts = Accounts(
-        entry.admin_password,
-        user=entry.user,
-        user_password=entry.user_password,
-        may_make=entry.may_change and not settings.check,
-        first_login=(new or entry.may_change) and not settings.check,
-    )
-    may_restore = entry.may_restore and testbed.profile != "backup"
-    permission = Permission(
-        entry.name,
-        change=entry.may_change and not settings.check,
-        restore=may_restore and not settings.check,
-        first_login=accounts.first_login,
-    )
-    client = Client(
-        name=entry.name,
-        testbed=testbed,
-        driver=driver,
-        state=entry.state or "registered",
-        setup=setup_of(entry, multi=False),
-        version=entry.version,
-        life=life,
-        accounts=accounts,
-        restart_policy=entry.restart_policy,
-        may_change=entry.may_change,
-        may_restore=may_restore,
-        budget=Budget(entry.max_restores),
-    )
-    slot = Slot(entry, client, [ClientLock(place_of(entry.url), entry.url)], permission, settings.say)
-    client.guarded_by(slot.guard)
-    driver.before_sending = slot.before_sending
-    driver.after_answer = slot.witness.answered
-    return slot
