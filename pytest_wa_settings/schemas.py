@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
+    from referencing import Registry
 
 _PACKAGE = Path(__file__).parent
 _NAME = re.compile(r"[a-z]+(?:-[a-z]+)*")
@@ -132,8 +133,46 @@ def _text(name: str) -> str:
 
 
 def check(path: Path) -> None:
-    """Sees that a file is a JSON Schema; raises SchemaError."""
+    """Sees that a file is a JSON Schema, and that all it refers to is there; raises SchemaError."""
+    from referencing.exceptions import Unresolvable
+
     _validator(path.stem, path.parent)
+    content = _content(path.stem, path.parent)
+    resolver = _registry(path.parent).resolver(content.get("$id", "") if isinstance(content, dict) else "")
+    for reference in _references(content):
+        try:
+            if reference.startswith("#"):
+                continue  # within itself: a place that is not there is found by the first message
+            resolver.lookup(reference)
+        except Unresolvable:
+            raise SchemaError(
+                f"{path} refers to {reference}, which is neither in its folder nor among the suite's schemas",
+                "refer to a file of the folder, or to urn:pytest-wa-settings:schema:NAME:1",
+            ) from None
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
+
+
+def _registry(of: Path | None) -> Registry[Any]:
+    """The suite's schemas by their ids, those of a folder by the names of their files; nothing is fetched."""
+    from referencing import Registry, Resource
+    from referencing.jsonschema import DRAFT202012
+
+    found = [Resource.from_contents(load(name), DRAFT202012) for name in names()]
+    registry: Registry[Any] = Registry().with_resources([(str(one.id()), one) for one in found])
+    if of is None:
+        return registry
+    beside = [(path.name, _content(path.stem, of)) for path in sorted(of.glob("*.json"))]
+    return registry.with_resources([(name, DRAFT202012.create_resource(content)) for name, content in beside])
 
 
 @functools.cache
@@ -158,7 +197,7 @@ def _validator(name: str, of: Path | None = None) -> Draft202012Validator:
     try:
         if of is not None:
             Draft202012Validator.check_schema(content)
-        return Draft202012Validator(content)
+        return Draft202012Validator(content, registry=_registry(of))
     except Malformed as error:
         where = "/".join(map(str, error.absolute_path)) or "its top"
         raise SchemaError(
@@ -207,7 +246,7 @@ def _rule(error: ValidationError) -> str:
     if keyword == "enum":
         return f"is none of {', '.join(map(str, value))}"
     if keyword in ("anyOf", "oneOf"):
-        return f"is none of {', '.join(part.get('title', 'another form') for part in value)}"
+        return f"is none of {', '.join(_title(part) for part in value)}"
     rules = {
         "const": f"is not {value}",
         "pattern": "is empty or blank" if value == r"\S" else f"does not match {value}",
@@ -217,6 +256,10 @@ def _rule(error: ValidationError) -> str:
         "minimum": f"is less than {value}",
     }
     return rules.get(keyword, f"breaks the rule {keyword}")
+
+
+def _title(schema: object) -> str:
+    return str(schema.get("title", "another form")) if isinstance(schema, dict) else "another form"
 
 
 def _prose(type_name: str) -> str:

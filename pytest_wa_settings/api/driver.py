@@ -94,6 +94,11 @@ class Driver(Calls):
         """The address, without a slash at its end."""
         return str(self._base).rstrip("/")
 
+    @property
+    def sends_nothing_else(self) -> bool:
+        """Whether a token is all that lets its calls in: no gateway's header, no own certificate."""
+        return self._always == _merged(_ALWAYS, {}) and self.tls.client_cert is None
+
     def move(self, base_url: str) -> None:
         """Goes on at another address, with the same credentials and token."""
         moved = address_of(base_url, ("https", "http"), "the client's address")
@@ -236,6 +241,9 @@ class Driver(Calls):
         def send(held: str | None) -> Answer:
             return self._send(like, self._prepare(method, path, body, self._headers(given, held), plan))
 
+        if self.before_sending is not None:
+            # outside the lock: what is noted of the client beforehand is read through this driver, or another
+            self.before_sending(method, path, body or b"")
         with self._lock:
             if token is NO_TOKEN:
                 return send(None)
@@ -334,8 +342,6 @@ class Driver(Calls):
             ) from None
 
     def _send(self, like: Sent, request: httpx.Request) -> Answer:
-        if self.before_sending is not None:
-            self.before_sending(request.method, like.path, request.content)
         sent = replace(
             like,
             method=request.method,

@@ -110,6 +110,8 @@ class Messages:
         self._tallies: dict[tuple[str, str, bool], Tally] = {}
         self._found: OrderedDict[tuple[str, bool, bytes], list[Violation]] = OrderedDict()
         self._of_vendor = of_vendor
+        self.broken: str | None = None
+        """Why answers could not be held against a schema, where that broke; None where it did not."""
         self._own = vendors_schemas(of_vendor)
 
     def note(self, answer: Answer, number: int) -> None:
@@ -118,6 +120,12 @@ class Messages:
         if message is None or (len(answer.content) > _LONGEST and message[1] != "backup-response"):
             return
         name, schema = message
+        try:
+            self._tell(answer, number, name, schema)
+        except Exception as error:  # noqa: BLE001 - no schema of a vendor's may break a run, or a put-back
+            self.broken = self.broken or f"{type(error).__name__}: {error}"
+
+    def _tell(self, answer: Answer, number: int, name: str, schema: str) -> None:
         for of in (None, self._of_vendor) if schema in self._own else (None,):
             found = self._judged(answer, schema, of)
             with self._lock:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import sys
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ _OF_THE_FOLDER = (
     "--confcutdir",
 )
 _OVERRIDES = ("-o", "--override-ini")
+_BUNDLE = re.compile(r"-([hlqsvx]+)([oWc].*)", re.DOTALL)
 _OF_FORM = ("junit_suite_name", "junit_family", "junit_logging", "log_cli", "console_output_style")
 """The ini keys that `-o` may set for a suite run: they change how it is shown, and no verdict."""
 _DRY = ("collectonly", "showfixtures", "show_fixtures_per_test", "markers", "setupplan", "cacheshow")
@@ -98,8 +100,8 @@ def _opening(run: Run) -> dict[str, str]:
 def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet: bool) -> int:
     """The nested run; where nothing can be tested, for the other formats alone: the terminal gets a line."""
     if not quiet:
-        with _own_stdin(config):
-            status = pytest.main(arguments, plugins=[leading])
+        _give_stdin_back(config)
+        status = pytest.main(arguments, plugins=[leading])
         if status == pytest.ExitCode.USAGE_ERROR or leading.verdict is not None or leading.dry:
             return int(status)
         leading.give_up(BROKE_OFF)
@@ -116,18 +118,14 @@ def _run(config: pytest.Config, leading: Leading, arguments: list[str], *, quiet
     return _last_word(leading)
 
 
-@contextlib.contextmanager
-def _own_stdin(config: pytest.Config) -> Generator[None, None, None]:
-    """Gives stdin back, which the outer run's capture holds: a debugger of the nested run reads it."""
+def _give_stdin_back(config: pytest.Config) -> None:
+    """Ends the outer run's hold of stdin, so that a debugger of the nested run can read it.
+
+    For good: what is said after the nested run, last words above all, is to be seen at once.
+    """
     capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is None:
-        yield
-        return
-    capture.suspend_global_capture(in_=True)
-    try:
-        yield
-    finally:
-        capture.resume_global_capture()
+    if capture is not None:
+        capture.suspend_global_capture(in_=True)
 
 
 def _last_word(leading: Leading) -> int:
@@ -154,6 +152,7 @@ def prepare_report(folder: Path) -> None:
 
 def nested_arguments(arguments: Sequence[str], home: Path) -> list[str]:
     """The command line of the nested run: the user's, but for what would bring the folder's settings back."""
+    arguments = _unbundled(arguments)
     kept = [*without_options(arguments, _OF_THE_FOLDER), *overrides(arguments)]
     own = [
         "-c",
@@ -167,6 +166,15 @@ def nested_arguments(arguments: Sequence[str], home: Path) -> list[str]:
     if not _blocks(kept, "cacheprovider"):
         own += ["-o", f"cache_dir={home / 'cache'}"]
     return [*kept, *own, str(option_table.SUITE)]
+
+
+def _unbundled(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `-qoKEY=VALUE` as `-q -oKEY=VALUE`: short flags may share a dash."""
+    found: list[str] = []
+    for argument in arguments:
+        bundle = _BUNDLE.fullmatch(argument)
+        found += [f"-{bundle[1]}", f"-{bundle[2]}"] if bundle else [argument]
+    return found
 
 
 def overrides(arguments: Sequence[str]) -> list[str]:

@@ -205,8 +205,19 @@ def command_line(config: pytest.Config, parser: pytest.Parser) -> tuple[argparse
     typed = [str(argument) for argument in config.invocation_params.args]
     added = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
     paths = set(parser.parse_known_args(added).file_or_dir) if added else set()
-    arguments = [argument for argument in added if argument not in paths] + typed
+    arguments = [argument for argument in without_overrides(added) if argument not in paths] + typed
     return parser.parse_known_args(arguments), arguments
+
+
+def without_overrides(arguments: list[str]) -> list[str]:
+    """The environment's arguments without what they set in an ini file, which is for other runs, too."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and not argument.startswith(("-o", "--override-ini")):
+            kept.append(argument)
+        skip = not skip and argument in ("-o", "--override-ini")
+    return kept
 
 
 def resolve(config: pytest.Config, given: argparse.Namespace) -> Options:

@@ -208,10 +208,15 @@ class Run:
             "clients": testbed.clients_info(),
             "exchanges": testbed.recorder.count,
             "messages": [] if self._messages is None else self._messages.listed(),
-            "notes": list(testbed.warnings()),
+            "notes": [*testbed.warnings(), *self._schema_notes()],
             # what was found out about the clients is forgotten at the close
             "had": self.facts["had"] or had_by(self.options, testbed),
         }
+
+    def _schema_notes(self) -> list[str]:
+        if self._messages is None or self._messages.broken is None:
+            return []
+        return [f"not every answer could be held against its schema: {self._messages.broken}"]
 
     def scrub(self, text: str, *, wording: bool = False) -> str:
         """The text without any secret that this process knows; `wording`: it is the suite's own sentence.
@@ -219,16 +224,20 @@ class Run:
         In such a sentence a secret that is a word of the suite's own stays: hiding it would point at it.
         """
         from pytest_wa_settings.wire.inert import inert
+
+        return inert(self._without_secrets(text, wording))  # once: a secret that is broken up is not found
+
+    def _without_secrets(self, text: str, wording: bool) -> str:
         from pytest_wa_settings.wire.vocabulary import is_own_word
 
         password = self.options.admin_password
         if password and len(password) >= 4 and not (wording and is_own_word(password)):
             text = text.replace(password, "<password>")
         for part in self._parts.values():
-            text = part.scrub(text, wording=wording)
-        if self._recorder is not None:
-            text = self._recorder.scrub_wording(text) if wording else self._recorder.scrub(text)
-        return inert(text)
+            text = part._without_secrets(text, wording)
+        if self._recorder is None:
+            return text
+        return self._recorder.scrub_wording(text) if wording else self._recorder.scrub(text)
 
     def means(self, log_of: LogOf | None = None) -> Means:
         """By what the entry of a test is made."""

@@ -108,9 +108,10 @@ class DeclaredTestbed(Testbed):
             self._around.check()
         return lines + self._what_will_be_done()
 
-    def _note_moves(self) -> None:
+    def _note_moves(self, restored_on: Slot) -> None:
         for slot in self._slots:
-            slot.note_move()
+            if slot is not restored_on:
+                slot.note_move()
 
     def recover(self, journal: Journal) -> list[str]:
         """Puts the only client back as a journal says, and lets go of it; returns lines for the terminal.
@@ -131,7 +132,9 @@ class DeclaredTestbed(Testbed):
                     "wait until it has put the client back, or end it",
                 )
             number, known = slot.identity.number, journal.identity.number
-            if number is not None and known is not None and number != known:
+            there = slot.identity.place == journal.identity.place
+            other = number is not None and known is not None and number != known
+            if other and not (there and journal.restored):  # a restore may have brought another number
                 raise TestbedError(
                     f"{slot.client.name} has another business number than the client of {journal.path}",
                     "give the address of that client with --url",

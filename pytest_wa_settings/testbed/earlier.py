@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from pytest_wa_settings.api import Driver
 from pytest_wa_settings.api.resources import APPLICATION
+from pytest_wa_settings.testbed.entry import is_loopback
 from pytest_wa_settings.testbed.errors import TestbedError
 from pytest_wa_settings.testbed.identity import Identity, identity_of, place_of
 from pytest_wa_settings.testbed.journal import Journal, journals
 from pytest_wa_settings.testbed.putback import last_words
-from pytest_wa_settings.wire import WireError
+from pytest_wa_settings.wire import Recorder, WireError
 
 if TYPE_CHECKING:
     from pytest_wa_settings.testbed.client import Client
 
-_PROBE_SECONDS = 5.0
+_PROBE_SECONDS, _PROBE_WAIT, _PROBE_PAUSE = 5.0, 15.0, 0.25
 _REFUSED = (401, 403)
 
 
@@ -29,6 +32,9 @@ def left_changed(client: Client) -> Journal | None:
     """
     for journal, same in _perhaps_of(client):
         lives = journal.owner_lives()
+        if journal.state == "opened" and lives is False:
+            journal.close()  # its run ended before it changed anything
+            continue
         if lives:
             raise TestbedError(
                 f"another run is using {client.name} (process {journal.run.get('pid')}, at "
@@ -43,7 +49,7 @@ def left_changed(client: Client) -> Journal | None:
         if not same:
             raise TestbedError(
                 f"{journal.summary()}, at {journal.reach.get('url')}, and nothing shows whether that is "
-                f"{client.name} at {client.driver.base_url}, which has the same number",
+                f"{client.name} at {client.driver.base_url}",
                 f"put it back first: {journal.command()}; or, where that client is gone for good, delete "
                 f"{journal.path}",
             )
@@ -55,6 +61,8 @@ def left_by_workers() -> list[str]:
     """The last words for clients that a process of this run left changed, as it was killed; lines to show."""
     lines = []
     for journal in journals():
+        if journal.is_given_up:  # its last words were said already
+            continue
         of_ours = journal.run.get("parent") == os.getpid() and journal.owner_lives() is False
         if of_ours and journal.state != "opened":
             lines += last_words(journal, "the process that used it has died")
@@ -64,13 +72,13 @@ def left_by_workers() -> list[str]:
 def was_stopped_by(journal: Journal, client: Client) -> bool:
     """Whether a run that is over may have left the client stopped: a restore stops it (doc 3.2)."""
     there = journal.identity.place == place_of(client.driver.base_url)
-    return there and journal.restored and journal.owner_lives() is not True
+    return there and journal.restored and journal.owner_lives() is False
 
 
 def used_by_another(client: Client) -> str | None:
     """Who else is changing this client now, in words; None where nobody is."""
     for journal, _ in _perhaps_of(client):
-        if journal.owner_lives():
+        if journal.owner_lives() is not False:
             return f"process {journal.run.get('pid')}, at {journal.reach.get('url')}"
     return None
 
@@ -84,33 +92,45 @@ def _perhaps_of(client: Client) -> list[tuple[Journal, bool]]:
             continue
         identity = identity or identity_of(client)
         same = journal.identity.is_of(identity)
-        if same is None:
-            same = _takes_its_token(client, str(journal.reach.get("url")))
+        if same is False and journal.restored and journal.identity.place == identity.place:
+            same = None  # with another number than before: the restore may have brought it
+        elif same is None:
+            same = _takes_its_token(client, journal)
         if same is not False:
             found.append((journal, bool(same)))
     return sorted(found, key=lambda one: not one[1])
 
 
-def _takes_its_token(client: Client, url: str) -> bool | None:
-    """Whether what answers at an address takes this client's token, and none that is made up.
+def _takes_its_token(client: Client, journal: Journal) -> bool | None:
+    """Whether what answers at a journal's address takes this client's token, and none that is made up.
 
-    None where nothing shows it: nobody answers there, or whatever token is taken.
+    None where nothing shows it: nobody answers there, also not after a while where its run goes on, or
+    whatever token is taken. The token goes nowhere but to this client's own host, and never unencrypted where
+    it is encrypted now; what a gateway asks for besides is not sent.
     """
-    token = client.driver.session_token()
-    if token is None:
+    token, url = client.driver.session_token(), str(journal.reach.get("url"))
+    if token is None or not _as_safe(url, client.driver.base_url):
         return None
-    twin = client.driver.clone()
-    twin.after_answer = None  # what is read there is not known to be the client's
+    deadline = time.monotonic() + min(client.testbed.ready_timeout, _PROBE_WAIT)
     try:
-        twin.move(url)
-        with contextlib.closing(twin):
-            answers = [
-                twin.request("GET", APPLICATION.path, token=one, timeout=_PROBE_SECONDS)
-                for one in (token, secrets.token_urlsafe(32))
-            ]
+        with Driver(url, name="other", recorder=Recorder(), tls=client.driver.tls, token=token) as other:
+            while True:
+                own = other.request("GET", APPLICATION.path, timeout=_PROBE_SECONDS)
+                if own.answered or not journal.owner_lives() or time.monotonic() > deadline:
+                    break
+                time.sleep(_PROBE_PAUSE)
+            if not own.answered or own.status in _REFUSED:
+                return False if own.answered and client.driver.sends_nothing_else else None
+            made_up = other.request(
+                "GET", APPLICATION.path, token=secrets.token_urlsafe(32), timeout=_PROBE_SECONDS
+            )
     except WireError:
         return None
-    own, made_up = (answer.status if answer.answered else None for answer in answers)
-    if own in _REFUSED:
+    return True if own.ok and made_up.answered and made_up.status in _REFUSED else None
+
+
+def _as_safe(url: str, own: str) -> bool:
+    there, here = urlsplit(url), urlsplit(own)
+    if here.scheme == "https" and there.scheme != "https":
         return False
-    return True if own == 200 and made_up in _REFUSED else None
+    return there.hostname == here.hostname or (is_loopback(url) and is_loopback(own))

@@ -276,7 +276,7 @@ def _removed(ident: str, remove: Callable[[str], None]) -> str | None:
     """None once it is gone; else why not. What another one is just removing takes a moment."""
     for attempt in range(_TRIES):
         if attempt:
-            time.sleep(0.2 * attempt)
+            time.sleep(0.3 * attempt)
         try:
             remove(ident)
         except errors.NotFound:

@@ -64,10 +64,26 @@ class Journal:
         """Notes what is about to be done, before it is; raises Unavailable where that cannot be written."""
         if state == self.state and (self.restored or not restored) and (self.moved or not moved):
             return
+        before = self.state, self.about_to, self.restored, self.moved
         self.state, self.about_to = state, about_to
         self.restored = self.restored or restored
         self.moved = self.moved or moved
-        self.write()
+        try:
+            self.write()
+        except Unavailable:  # what is not on disk is not noted, and is tried again
+            self.state, self.about_to, self.restored, self.moved = before
+            raise
+
+    def add_user(self, name: str) -> None:
+        """Notes an account that is about to be made; raises Unavailable where that cannot be written."""
+        if name in self.users:
+            return
+        self.users.append(name)
+        try:
+            self.write()
+        except Unavailable:
+            self.users.remove(name)
+            raise
 
     def write(self) -> None:
         """Writes the file, whole or not at all, and sees it on the disk; raises Unavailable."""
@@ -114,14 +130,19 @@ class Journal:
 
     def owner_lives(self) -> bool | None:
         """Whether the run that has it goes on; None where that cannot be told from here."""
-        if self.run.get("owner") == _NOBODY:
+        if self.is_given_up:
             return False
         owner = Owner.read(str(self.run.get("owner")))
         return None if owner is None else owner.lives()
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its run has said its last words."""
+        return self.run.get("owner") == _NOBODY
+
     def take_over(self) -> None:
         """Makes it this process's, as it puts the client back; raises Unavailable."""
-        self.run = {**self.run, "owner": str(Owner.this())}
+        self.run = {**self.run, **_this_run()}
         self.write()
 
     def give_up(self) -> None:
@@ -148,17 +169,20 @@ def new_journal(client: str, identity: Identity, readings: Readings, reach: Mapp
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", client).strip("-.")[:40] or "client"
     # all of it: two clients may share a name and a number, and neither may overwrite the other's way back
     digest = hashlib.sha256(json.dumps(identity.as_plain()).encode()).hexdigest()[:8]
-    run = {
-        "owner": str(Owner.this()),
-        "pid": os.getpid(),
-        "parent": os.getppid(),
-        "host": socket.gethostname(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
+    run = {**_this_run(), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     path = state_folder() / f"{plain}-{digest}.json"
     if path.exists():  # whatever that is, it may be somebody's way back
         path = path.with_name(f"{plain}-{digest}-{secrets.token_hex(4)}.json")
     return Journal(path, client, identity, readings, reach, run=run)
+
+
+def _this_run() -> dict[str, Any]:
+    return {
+        "owner": str(Owner.this()),
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "host": socket.gethostname(),
+    }
 
 
 def state_folder() -> Path:
@@ -214,7 +238,7 @@ def read_journal(path: Path) -> Journal:
             str(content["about_to"]),
             [str(name) for name in content["users"]],
             dict(content["run"]),
-            bool(content["moved"]),
+            bool(content.get("moved", False)),  # absent before it was noted
         )
     except (KeyError, TypeError, ValueError):
         raise JournalError(f"{path} is damaged", remedy) from None

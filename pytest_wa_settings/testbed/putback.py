@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_wa_settings.api.resources import RESTORE, TEXTS, content, number_of
+from pytest_wa_settings.api.resources import RESTORE, SUPPORT, TEXTS, content, number_of
 from pytest_wa_settings.testbed.accounts import delete_users
 from pytest_wa_settings.testbed.errors import NotBack, StartFailed, Unavailable
 from pytest_wa_settings.testbed.journal import Journal, leave_words
@@ -98,9 +98,13 @@ def _make_it_serve(client: Client, *, give_up_early: bool) -> None:
 
 def _has_lost_its_number(client: Client, journal: Journal) -> bool:
     """Whether another machine has the number now; health says so, or the number is no longer shown."""
-    known = journal.identity.number
-    shown = number_of(client.calls.application())
-    return not client.serves(True) or (known is not None and shown != known)
+    if not client.serves(True):
+        return True
+    known, settings = journal.identity.number, client.calls.application()
+    shown = number_of(settings) or number_of(client.ask("GET", SUPPORT))
+    if shown is None:  # one that never showed it among its settings may have it all the same
+        return settings.ok and "wa_id" in (journal.readings.get("application") or {})
+    return known is not None and shown != known
 
 
 def _not_somebody_elses(client: Client, journal: Journal, witness: Witness) -> None:

@@ -18,6 +18,7 @@ from pytest_wa_settings.testbed.earlier import left_changed, used_by_another, wa
 from pytest_wa_settings.testbed.entry import Entry
 from pytest_wa_settings.testbed.errors import GivenUp, NotBack, StartFailed, TestbedError, Unavailable
 from pytest_wa_settings.testbed.identity import Identity, identity_of
+from pytest_wa_settings.testbed.interrupts import first_interrupt_waits
 from pytest_wa_settings.testbed.journal import Journal
 from pytest_wa_settings.testbed.locks import ClientLock
 from pytest_wa_settings.testbed.permission import Permission
@@ -33,8 +34,8 @@ class Slot:
     """A declared client and what the testbed knows about it.
 
     `dirty`: an unregistered client that a restore was made on; it must be reset before it is used as one
-    again. `broken`: why it did not serve when it was last made ready. `before_move` is called before a
-    restore on an unregistered client, which may take the number of another one.
+    again. `broken`: why it did not serve when it was last made ready. `before_move` is called with it before
+    a restore, which may take the number of another client.
     """
 
     entry: Entry
@@ -47,12 +48,13 @@ class Slot:
     broken: Unavailable | None = None
     journal: Journal | None = None
     witness: Witness = field(default_factory=Witness, repr=False)
-    before_move: Callable[[], None] = field(default=lambda: None, repr=False)
+    before_move: Callable[[Slot], None] = field(default=lambda _: None, repr=False)
     _unsafe: Unavailable | None = field(default=None, repr=False)
     _putting_back: bool = field(default=False, repr=False)
     _guarding: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _number: str | None = field(default=None, repr=False)
     _gave_backup: bool = field(default=False, repr=False)
+    _may_lose_number: bool = field(default=False, repr=False)
 
     @property
     def born_registered(self) -> bool:
@@ -76,8 +78,8 @@ class Slot:
         self._gave_backup = self._gave_backup or path.partition("?")[0] == BACKUP
         if effect == "reads" or self._putting_back:
             return
-        if effect == "restores" and not self.born_registered:
-            self.before_move()
+        if effect == "restores":
+            self.before_move(self)
         self.witness.sent(method, path, body)
         restoring = effect == "restores"
         with self._guarding:
@@ -94,7 +96,10 @@ class Slot:
         Raises:
             Unavailable: the state before cannot be noted, so that the number could not be given back.
         """
-        if self.born_registered and self._gave_backup and self.client.may_restore and not self._putting_back:
+        if not self.born_registered or not self._gave_backup or self._putting_back:
+            return
+        self._may_lose_number = True
+        if self.client.may_restore:
             with self._guarding:
                 self.guard(restoring=True)
                 if self.journal is not None:
@@ -103,9 +108,8 @@ class Slot:
     def _note_user(self, journal: Journal, body: bytes) -> None:
         with contextlib.suppress(ValueError, AttributeError):
             name = json.loads(body).get("username")
-            if isinstance(name, str) and name not in journal.users:
-                journal.users.append(name)
-                journal.write()
+            if isinstance(name, str):
+                journal.add_user(name)
 
     def guard(self, restoring: bool) -> None:
         """Notes the state of a registered client before its first change; raises Unavailable."""
@@ -122,7 +126,11 @@ class Slot:
         journal, self._unsafe = journal_of(client, self.entry)
         journal.write()
         # after that, so that of two runs that come here at one time neither is overlooked
-        other = used_by_another(client)
+        try:
+            other = used_by_another(client)
+        except BaseException:  # nothing was changed: nothing is to be put back
+            journal.close()
+            raise
         if other is not None:
             journal.close()
             raise Unavailable(
@@ -165,7 +173,8 @@ class Slot:
         stopped = any(was_stopped_by(journal, client) for journal in left)
         if stopped and self.entry.state != "unregistered" and client.can_restart:
             with contextlib.suppress(Unavailable):  # the preflight says what is wrong
-                if not client.probe().answered:
+                # one that answers anything, or slowly, runs: its command acts like a kill
+                if client.probe().failure_kind in ("refused", "closed"):
                     client.start_again()
                     client.wait_answering(client.testbed.ready_timeout)
 
@@ -185,16 +194,22 @@ class Slot:
                 f"put it back first: {journal.command()}",
             )
         self._putting_back = True
+        limit = 2 * client.testbed.ready_timeout
+        doing = f"putting {client.name} back as before an earlier run, which takes {limit:g} s at most"
         try:
-            journal.take_over()
-            client.pending = "unknown" if journal.restored else None
-            lines = put_back(client, journal)
+            with first_interrupt_waits(doing):
+                journal.take_over()
+                client.pending = "unknown" if journal.restored else None
+                lines = put_back(client, journal)
         except (NotPutBack, Unavailable) as error:
             last_words(journal, error.problem)
             raise TestbedError(
                 f"{journal.summary()}, and it could not be put back now: {error.problem}",
                 f"put it back by hand: {journal.command()}",
             ) from None
+        except BaseException:
+            last_words(journal, "putting it back was broken off")
+            raise
         finally:
             self._putting_back = False
         return [f"{client.name} was put back as it was before an earlier run", *lines]
@@ -351,7 +366,7 @@ class Slot:
         journal = self.journal
         if journal is None or journal.state == "opened":
             self._close_journal()
-            return []
+            return self._lost_for_good()
         self._putting_back = True
         try:
             lines = put_back(self.client, journal, witness=self.witness, give_up_early=True)
@@ -368,6 +383,15 @@ class Slot:
         self.client.driver.made_users.clear()
         done = f"{self.client.name} was put back as it was before the run"
         return [*([done] if journal.restored else []), *lines]
+
+    def _lost_for_good(self) -> list[str]:
+        """Says that its number is another client's now, where nothing was noted that could bring it back."""
+        if not self._may_lose_number or self.client.given_up or not self._has_lost_its_number():
+            return []
+        return [
+            f"{self.client.name} has lost its number to a client that a backup of it was restored on; "
+            "nothing may be restored on it, so give it its number back by hand"
+        ]
 
     def _kept_after_reset(self, journal: Journal, words: str) -> list[str]:
         """A reset is the owner's own way back; what was before stays at hand where it was restored on."""

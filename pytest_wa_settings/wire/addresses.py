@@ -15,7 +15,7 @@ def address_of(text: str, schemes: tuple[str, ...], what: str) -> httpx.URL:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
         raise WireError(f"{what} is no URL", remedy) from None
-    if url.scheme not in schemes or not url.host:
+    if url.scheme not in schemes or not url.raw_host:
         raise WireError(f"{what} must begin with {' or '.join(s + '://' for s in schemes)}", remedy)
     if len(schemes) > 1 and (url.userinfo or url.query or url.fragment):
         raise WireError(f"{what} holds more than host, port and path", remedy)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_COMMAND = re.compile(r"##(?=\[|vso\[|teamcity\[)|^[^\S\n]*::(?=[A-Za-z])", re.MULTILINE | re.IGNORECASE)
+_COMMAND = re.compile(
+    r"##(?=\[|vso\[|teamcity\[)|(?:^|(?<=\r))[^\S\n]*::(?=[A-Za-z])", re.MULTILINE | re.IGNORECASE
+)
 """GitHub and Azure Pipelines look for `##[` and `##vso[` anywhere in a line, GitHub for `::name` and TeamCity
 for `##teamcity[` at its start, perhaps behind blanks. GitLab and others need control characters."""
 
