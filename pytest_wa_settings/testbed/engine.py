@@ -28,7 +28,7 @@ RUN, OWNER, KEPT = "pytest-wa-settings.run", "pytest-wa-settings.owner", "pytest
 """Labels: the run that started it, the process of that run, and whether it was asked to be left."""
 LOOPBACK = "127.0.0.1"
 _INSTALL = "install Docker and start it (https://docs.docker.com/engine/install), or use mock:"
-_TRIES = 5
+_TRIES = 8
 _RUN_WITHIN = 60.0
 _LOG = logging.getLogger(__name__)
 

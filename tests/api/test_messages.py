@@ -115,6 +115,30 @@ def test_a_vendors_schema_that_cannot_be_used_is_refused(
         vendors_schemas(a_schema(tmp_path / "bad", name, content))
 
 
+@pytest.mark.parametrize("reference", ["urn:pytest-wa-settings:schema:health:1", "error.json"])
+def test_a_vendors_schema_may_refer_to_the_suites_and_to_its_neighbours(
+    tmp_path: Path, reference: str
+) -> None:
+    folder = a_schema(tmp_path / "strict", "error", {"required": ["meta"]})
+    a_schema(folder, "health", {"allOf": [{"$ref": reference}]})
+    messages = Messages(folder)
+    messages.note(answer("GET", "/v1/health", 200, {}), 1)
+    assert [one["invalid"] for one in messages.listed()] == [1, 1]
+    assert messages.broken is None
+
+
+def test_a_reference_to_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"refers to other\.json, which is neither"):
+        vendors_schemas(a_schema(tmp_path / "bad", "health", {"$ref": "other.json"}))
+
+
+def test_a_schema_that_breaks_in_use_breaks_no_run(tmp_path: Path) -> None:
+    folder = a_schema(tmp_path / "odd", "health", {"$ref": "#/$defs/missing"})
+    messages = Messages(folder)
+    messages.note(answer("GET", "/v1/health", 200, HEALTHY), 1)
+    assert messages.broken is not None
+
+
 def test_a_folder_without_schemas_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="holds no schema"):
         vendors_schemas(tmp_path)

@@ -187,7 +187,13 @@ def test_options_that_bring_the_folders_settings_back_are_left_out(
 
 
 @pytest.mark.parametrize(
-    "given", [("-o", "xfail_strict=true"), ("-oaddopts=-x",), ("--override-ini=filterwarnings=error",)]
+    "given",
+    [
+        ("-o", "xfail_strict=true"),
+        ("-oaddopts=-x",),
+        ("-qo", "python_functions=x"),
+        ("--override-ini=filterwarnings=error",),
+    ],
 )
 def test_an_override_that_might_change_a_verdict_is_refused(suite: FakeSuite, given: tuple[str, ...]) -> None:
     result = suite.run(*given)

@@ -298,10 +298,15 @@ class Pieces:
         )
 
     def backup(self, password: str = "backup password") -> str:
-        """A backup's data, once the pieces take calls: after a death they may say *not now* for a moment."""
-        ready = until(lambda: self.ask("GET", "/v1/settings/application").status_code != 503)
-        answer = self.ask("POST", "/v1/settings/backup", json={"password": password})
-        assert ready
+        """A backup's data, once the pieces give one: after a death they may say *not now* for a moment."""
+        answers: list[httpx.Response] = []
+
+        def settled() -> bool:
+            answers.append(self.ask("POST", "/v1/settings/backup", json={"password": password}))
+            return answers[-1].status_code != 503
+
+        until(settled)
+        answer = answers[-1]
         assert answer.status_code == 200, answer.text
         data: str = answer.json()["settings"]["data"]
         return data

@@ -24,6 +24,7 @@ class FakeClient:
         scripted: replies to give first, by `METHOD /path`.
         stuck: settings that read so, whatever is set or restored.
         down: every connection is dropped without an answer.
+        debug_info: what support says; None where there is no support.
         factory: it has its factory password, and wants another at the first login.
     """
 
@@ -46,6 +47,7 @@ class FakeClient:
         self.logins: list[str] = []
         self.stuck: dict[str, Any] = {}
         self.down = False
+        self.debug_info: str | None = None
         self._count = 0
         self._lock = threading.Lock()
         outer = self
@@ -135,6 +137,8 @@ class FakeClient:
         call = f"{method} {path}"
         if call == "GET /v1/health":
             return 200, {"health": self._health(), "meta": {"version": "v2.57.2"}}, {}
+        if call == "GET /v1/support" and self.debug_info is not None:
+            return 200, {"support": {"debug_info": self.debug_info}}, {}
         if call == "GET /v1/settings/application":
             extra = {"wa_id": self.number} if self.registered and self.number else {}
             return 200, {"settings": {"application": {**self.settings, **extra, **self.stuck}}}, {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -132,6 +133,95 @@ def test_a_client_that_a_dead_run_left_stopped_is_started_and_put_back(
     lines = declare((one, {"restart": command(one.start)})).preflight()
     assert "client 1 was put back as it was before an earlier run" in lines
     assert one.settings["heartbeat_interval"] == 5
+
+
+def test_a_client_that_is_up_is_not_started_again(
+    fake: Fake, declare: Declare, command: Callable[[Callable[[], None]], str], dead_run: str
+) -> None:
+    one = fake()
+    journal = leave_changed(declare(one), dead_run)
+    journal.enter("changed", "POST /v1/settings/restore", restored=True)
+    started: list[int] = []
+    one.password = "Another-Password-1"  # it refuses the login, but it runs
+    with pytest.raises(TestbedError):
+        declare((one, {"restart": command(lambda: started.append(1))})).preflight()
+    assert started == []
+
+
+def test_a_client_that_a_run_elsewhere_may_use_is_not_started(
+    fake: Fake, declare: Declare, command: Callable[[Callable[[], None]], str]
+) -> None:
+    one = fake()
+    journal = leave_changed(declare(one), ELSEWHERE)
+    journal.enter("changed", "POST /v1/settings/restore", restored=True)
+    started: list[int] = []
+    one.down = True
+    with pytest.raises(TestbedError):
+        declare((one, {"restart": command(lambda: started.append(1)), "ready_timeout": 0.5})).preflight()
+    assert started == []
+
+
+def test_a_journal_from_before_moves_were_noted_is_read(fake: Fake, declare: Declare, dead_run: str) -> None:
+    one = fake()
+    journal = leave_changed(declare(one), dead_run)
+    content = json.loads(journal.path.read_text())
+    del content["moved"]
+    journal.path.write_text(json.dumps(content))
+    declare(one).preflight()
+    assert one.settings["heartbeat_interval"] == 5
+
+
+def test_a_dead_run_that_had_changed_nothing_is_not_put_back(
+    fake: Fake, declare: Declare, dead_run: str
+) -> None:
+    one = fake()
+    journal = leave_changed(declare(one), dead_run)
+    journal.state = "opened"
+    journal.write()
+    one.settings["heartbeat_interval"] = 42  # by its owner, since
+    declare(one).preflight()
+    assert one.settings["heartbeat_interval"] == 42
+    assert list(journals()) == []
+
+
+def test_a_run_elsewhere_that_began_meanwhile_keeps_changes_from_being_sent(
+    fake: Fake, declare: Declare, state_home: Path
+) -> None:
+    one = fake()
+    later = declare(one)
+    later.preflight()
+    place, run = Identity(place_of(one.url)), {"owner": ELSEWHERE, "pid": 4711}
+    Journal(
+        state_home / "wa-settings" / "theirs.json", "theirs", place, {}, {"url": one.url}, run=run
+    ).write()
+    with later.lease(Need()) as client, pytest.raises(Unavailable, match="another run is using client 1"):
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+    assert one.settings["heartbeat_interval"] == 5
+
+
+def test_a_journal_that_was_broken_off_before_the_first_change_is_no_journal(
+    fake: Fake, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(client: object) -> None:
+        raise KeyboardInterrupt
+
+    testbed = declare(fake())
+    monkeypatch.setattr("pytest_wa_settings.testbed.slot.used_by_another", interrupted)
+    with testbed.lease(Need()) as client, pytest.raises(KeyboardInterrupt):
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+    assert list(journals()) == []
+
+
+def test_a_number_that_a_dead_runs_restore_may_have_brought_is_not_passed_over(
+    fake: Fake, declare: Declare, dead_run: str
+) -> None:
+    one = fake()
+    journal = leave_changed(declare(one), dead_run)
+    journal.enter("changed", "POST /v1/settings/restore", restored=True)
+    one.number = "15559998888"
+    with pytest.raises(TestbedError) as caught:
+        declare(one).preflight()
+    assert journal.command() in caught.value.remedy
 
 
 # one number at two addresses, over plain HTTP

@@ -7,12 +7,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fake_client import FakeClient
 
 from pytest_wa_settings.testbed import Need, TestbedError, Unavailable
+from pytest_wa_settings.testbed import journal as journal_module
 from pytest_wa_settings.testbed.declared import DeclaredTestbed
 from pytest_wa_settings.testbed.identity import Identity, place_of
 from pytest_wa_settings.testbed.journal import (
@@ -245,3 +247,68 @@ def test_a_file_that_is_no_journal_is_passed_over(state_home: Path, content: str
     assert list(journals()) == []
     with pytest.raises(JournalError, match=problem):
         read_journal(path)
+
+
+def test_an_entry_that_could_not_be_written_is_written_before_the_next_change(
+    fake: Fake, declare: Declare, state_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = fake()
+    written, full = journal_module._write, [False]
+
+    def write(path: Path, content: bytes) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        written(path, content)
+
+    monkeypatch.setattr(journal_module, "_write", write)
+    testbed = declare(one)
+    with testbed.lease(Need()) as client:
+        testbed._slots[0].guard(restoring=False)
+        full[0] = True
+        with pytest.raises(Unavailable, match="so nothing is changed"):
+            client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+        full[0] = False
+        client.ask("PATCH", "/v1/settings/application", json={"heartbeat_interval": 9})
+        assert one_journal(state_home).state == "changed"
+
+
+def test_first_changes_through_a_driver_and_its_clone_do_not_wait_for_each_other(
+    fake: Fake, declare: Declare
+) -> None:
+    one = fake()
+    with declare(one).lease(Need()) as client:
+        twin = client.driver.clone()
+        drivers = [client.driver, twin]
+        with ThreadPoolExecutor(2) as pool:
+            path, body = "/v1/settings/application", {"heartbeat_interval": 9}
+            sent = [pool.submit(one.request, "PATCH", path, json=body) for one in drivers]
+            assert [one.result(timeout=20).status for one in sent] == [200, 200]
+        twin.close()
+
+
+def test_a_client_whose_number_stands_in_support_alone_is_not_restored_for_nothing(
+    fake: Fake, declare: Declare, command: Command
+) -> None:
+    app, machine = fake(), fake(registered=False)
+    app.number, app.debug_info = None, "phone 15550001111"
+    new = {"state": "unregistered", "may_restore": True, "reset": command(machine.reset)}
+    testbed = declare(app, (machine, new))
+    with testbed.lease(Need()) as old:
+        data = old.backup("a password").data
+    with testbed.lease(Need("unregistered", consumes=True)) as client:
+        client.restore("a password", data)
+    testbed.close()
+    assert app.restored == []
+
+
+@pytest.mark.parametrize("target", ["unregistered", "registered"])
+def test_a_number_that_was_lost_where_nothing_may_be_restored_is_told(
+    fake: Fake, declare: Declare, target: str
+) -> None:
+    app, machine = fake(), fake(registered=target == "registered")
+    machine.after_restore = "stays"
+    testbed = declare((app, {"may_restore": False}), (machine, {"state": target}), ready_timeout=0.5)
+    data = testbed._slots[0].client.backup("a password").data
+    testbed._slots[1].client.driver.restore("a password", data)
+    app.status = "disconnected"
+    assert "client 1 has lost its number to a client" in "\n".join(testbed.close())

@@ -11,6 +11,7 @@ COMMANDS = {
     "GitHub Actions, behind blanks": "  ::set-output name=x::y",
     "GitHub Actions, its old form": "text ##[error]injected",
     "Azure Pipelines": "text ##vso[task.setvariable variable=x]y",
+    "GitHub Actions, behind a carriage return": "text\r::error::injected",
     "TeamCity": "##teamcity[testFailed name='x']",
 }
 
