@@ -12,9 +12,8 @@ def test_only_the_clauses_named_are_run_and_shown(suite: FakeSuite, only: str) -
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["SEA       2 of 2"])
     result.stdout.no_fnmatch_line("EARTH  *")
-    assert suite.verdicts() == {
-        "SEA-1": "pass", "SEA-2": "pass", "SKY-1": "not tested", "EARTH-1": "not tested", "TALE-1": "not tested"
-    }  # fmt: skip
+    passed = {clause for clause, verdict in suite.verdicts().items() if verdict == "pass"}
+    assert passed == {"SEA-1", "SEA-2"}
 
 
 def test_a_run_of_some_clauses_is_not_conformant(suite: FakeSuite) -> None:
