@@ -11,6 +11,7 @@ import pytest
 from pytest_wa_settings.api.messages import joined
 from pytest_wa_settings.session import terminal
 from pytest_wa_settings.session.check import plan_of, untested_of
+from pytest_wa_settings.session.only import chosen
 from pytest_wa_settings.session.repeats import options_of
 from pytest_wa_settings.session.run import RUN, Run
 from pytest_wa_settings.session.running import Running
@@ -97,7 +98,7 @@ class Leading:
         if self.dry:
             for part in self.run.parts:
                 self._untested += untested_of(part.parse(), self.catalog)
-        lines = terminal.header(self.run, self.catalog, list(dict.fromkeys(self._untested)))
+        lines = terminal.header(self.run, self.catalog, list(dict.fromkeys(self._untested)), dry=self.dry)
         lines += [f"cannot be tested: {reason}" for reason in self._broken_parts.values()]
         lines += list(dict.fromkeys(f"replay: {part.lacking}" for part in self.run.parts if part.lacking))
         if self.dry:
@@ -231,10 +232,26 @@ class Leading:
         )
         return build_report(self.catalog, outcomes, verdict, self._facts(part)), verdict
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The table by clause, the sums, and the findings."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> Generator[None, None, None]:
+        """The clauses and the findings in cards, each once: pytest's own list of failures leaves them out."""
+        failed = terminalreporter.stats.get("failed", [])
+        told = [one for one in failed if vars(one).get("wa_entry") is not None]
+        if told:
+            terminalreporter.stats["failed"] = [one for one in failed if one not in told]
+        yield
+        if told:
+            terminalreporter.stats["failed"] = failed
         if self.report is not None and self._broken is None:
-            terminal.show(terminalreporter, self.report, self.catalog)
+            terminal.show(
+                terminalreporter,
+                self.report,
+                self.catalog,
+                folder=self.run.options.report,
+                only=chosen(self.catalog, self.run.options.only),
+            )
 
     def interrupt(self) -> None:
         """Notes that a person ended the run."""

@@ -17,6 +17,7 @@ import pytest
 
 from pytest_wa_settings.session import options as option_table
 from pytest_wa_settings.session.leading import BROKE_OFF, Leading
+from pytest_wa_settings.session.only import chosen
 from pytest_wa_settings.session.options import OptionError, Options
 from pytest_wa_settings.session.replay import had_in_report
 from pytest_wa_settings.session.run import Run
@@ -60,6 +61,7 @@ def run_suite(config: pytest.Config, options: Options, arguments: Sequence[str])
         raise OptionError(
             "--wa-catalog names clauses of your own tests, and no path was given", "give the tests' paths"
         )
+    chosen(load_catalog(), options.only)  # an unknown one is a wrong call
     if options.replay is not None:  # before the report is discarded, which may be this very one
         options = replace(options, had=had_in_report(options.replay))
     run = Run(options, hook=config.hook)

@@ -74,6 +74,7 @@ TABLE = (
         "the report.json whose run this repeats (see wa-settings replay): no clause passes that may rest on "
         "what that run had and this one lacks",
     ),
+    _Row("only", "text", "CLAUSES", "only these clauses or sections: RESTORE-5,CODE"),
     _Row("catalog", "path", "FILE", "the clauses that your own tests decide (wa_clause marks); needs paths"),
     _Row(
         "schemas",
@@ -126,6 +127,7 @@ class Options:
     check: bool = False
     replay: Path | None = None
     had: dict[str, list[str]] | None = None
+    only: str | None = None
     catalog: Path | None = None
     schemas: Path | None = None
     strict: bool = False

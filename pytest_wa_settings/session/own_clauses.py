@@ -10,6 +10,7 @@ import pytest
 
 from pytest_wa_settings.api.messages import joined
 from pytest_wa_settings.session import terminal
+from pytest_wa_settings.session.only import chosen
 from pytest_wa_settings.session.run import CASE, Run
 from pytest_wa_settings.session.running import DESELECTED, planned_test
 from pytest_wa_settings.verdicts.catalog import Catalog
@@ -163,7 +164,13 @@ class OwnClauses:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table by clause, the sums, and the shortfalls."""
         if self.report is not None:
-            terminal.show(terminalreporter, self.report, self.catalog)
+            terminal.show(
+                terminalreporter,
+                self.report,
+                self.catalog,
+                folder=self.run.options.report,
+                only=chosen(self.catalog, self.run.options.only),
+            )
 
     def _say(self, config: pytest.Config) -> None:
         """The report's place and the verdict, last of all."""

@@ -41,6 +41,8 @@ def replay_arguments(report: Path, clause: str, given: Sequence[str] = ()) -> li
     arguments = [
         "-k",
         " or ".join(names),
+        "--wa-only",
+        found[0]["id"],
         "--wa-seed",
         str(run["seed"]),
         "--wa-examples",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_wa_settings.session.only import NOT_CHOSEN, chosen
 from pytest_wa_settings.session.options import Options
 from pytest_wa_settings.session.run import CASE, RUN, Run
 from pytest_wa_settings.session.several import ONLY, name_of, split, spread
@@ -129,11 +130,14 @@ class Running:
         judged = {
             part.name: {clause.id for clause in self._catalog.judged(part.profile)} for part in self.run.parts
         }
+        wanted = chosen(self._catalog, self.run.options.only)
         left_out = []
         for item in items:
             named = {*plan[item]["clauses"], *plan[item]["widens"]}
             if not named <= judged[name_of(item)]:
                 plan[item]["left_out"] = NOT_IN_PROFILE
+            elif wanted is not None and not named & wanted:
+                plan[item]["left_out"] = NOT_CHOSEN
             if plan[item]["left_out"] or name_of(item) in self.broken_parts:
                 left_out.append(item)
         if left_out:

@@ -6,19 +6,20 @@ import contextlib
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_wa_settings import __version__
+from pytest_wa_settings.session.cards import cards
 from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.verdicts.catalog import Catalog
 from pytest_wa_settings.verdicts.decision import Verdict
 from pytest_wa_settings.verdicts.outcomes import Progress
 from pytest_wa_settings.verdicts.report import write_report
-from pytest_wa_settings.verdicts.wording import finding_text
 
 _COLOURS: dict[str, dict[str, bool]] = {
     "pass": {"green": True},
@@ -33,9 +34,10 @@ _COLOURS: dict[str, dict[str, bool]] = {
 _INDENT = " " * 13
 _PROGRESS_PAUSE = 0.1
 _MOST_MESSAGES = 4
+_LONGEST_LAST_LINE = 160
 
 
-def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
+def header(run: Run, catalog: Catalog, untested: list[str], *, dry: bool) -> list[str]:
     """The lines above the first test: target, client, profile, seed, and what will not be tested."""
     lines = [
         f"wa-settings: {__version__}, catalog {catalog.version}, {len(catalog)} clauses",
@@ -49,12 +51,18 @@ def header(run: Run, catalog: Catalog, untested: list[str]) -> list[str]:
     lines.append(f"profile: {', '.join(profiles)}, seed: {run.options.seed}, examples: {run.examples}")
     if list(profiles) == ["backup"]:
         lines.append("nothing is restored or changed; with --wa-allow-restore the suite judges restores, too")
-    return lines + untested
+    if dry:
+        return lines + untested
+    if untested:
+        missing = "1 thing is" if len(untested) == 1 else f"{len(untested)} things are"
+        lines.append(f"not all can be tested: {missing} missing here, see wa-settings check")
+    return lines
 
 
 def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:
     """The very last line, and its colour."""
-    return f"{verdict.verdict}: {verdict.reason}", _COLOURS[verdict.verdict]
+    line = f"{verdict.verdict}: {verdict.reason}"
+    return textwrap.shorten(line, _LONGEST_LAST_LINE, placeholder=" …"), _COLOURS[verdict.verdict]
 
 
 def report_line(folder: Path, report: dict[str, Any]) -> tuple[str, dict[str, bool]]:
@@ -68,8 +76,15 @@ def report_line(folder: Path, report: dict[str, Any]) -> tuple[str, dict[str, bo
         }
 
 
-def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:
-    """The table by clause (under -q without what passed), the sums, and findings that no failure shows."""
+def show(
+    reporter: pytest.TerminalReporter,
+    report: dict[str, Any],
+    catalog: Catalog,
+    *,
+    folder: Path | None = None,
+    only: Collection[str] | None = None,
+) -> None:
+    """A row a section, a card a red clause, what was not tested by reason, the sums; more under -v, -vv."""
     width = reporter.config.get_terminal_writer().fullwidth
     several = report.get("testbeds") or [{"name": None, "profile": report["run"]["profile"]}]
     for testbed in several:
@@ -77,20 +92,73 @@ def show(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Cat
         told = f"testbed {name}, " if name else ""
         reporter.write_sep("=", f"{told}clauses, profile {testbed['profile']}")
         clauses = [one for one in report["clauses"] if name is None or one["testbed"] == name]
-        if reporter.verbosity >= 0:
+        clauses = [one for one in clauses if only is None or one["id"] in only]
+        if reporter.verbosity > 0:
             for clause in clauses:
-                _row(reporter, clause, width)
-        else:
-            _quiet_rows(reporter, clauses, width)
+                _row(reporter, clause, width, remarks=reporter.verbosity > 1)
+        elif reporter.verbosity == 0:
+            for line in section_rows(clauses):
+                reporter.write_line(line)
+        for line in untested_lines(clauses, width):
+            reporter.write_line(line, **_COLOURS["not tested"])
         if name:
             reporter.write_line(f"{name}: {testbed['verdict']}: {testbed['reason']}")
+    asked = [one for one in report["clauses"] if only is None or one["id"] in only]
+    shown = list(cards(asked, catalog, width, None if folder is None else str(folder)))
+    if shown:
+        reporter.write_sep("=", "what was found")
+    for line in shown:
+        reporter.write_line(line, **(_COLOURS["fail"] if line.startswith("-- ") else {}))
     reporter.write_line(sums_line(report["sums"]))
+    for line in _counted(report, reporter.verbosity):
+        reporter.write_line(line)
+
+
+def section_rows(clauses: list[dict[str, Any]]) -> list[str]:
+    """For each section how many of its clauses pass, of those that this run was to judge."""
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for clause in clauses:
+        if clause["counts"] and clause["kind"] != "deselected":
+            sections.setdefault(clause["id"].rpartition("-")[0], []).append(clause)
+    rows = []
+    for name, members in sections.items():
+        passed = sum(one["verdict"] == "pass" for one in members)
+        others = Counter(
+            "shortfall" if one["shortfall"] else one["verdict"] for one in members if one["verdict"] != "pass"
+        )
+        told = "".join(f", {count} {verdict}" for verdict, count in others.items())
+        rows.append(f"{name:<10}{passed} of {len(members)}{told}")
+    return rows
+
+
+def untested_lines(clauses: list[dict[str, Any]], width: int) -> list[str]:
+    """What was not tested or is in error, grouped by why; what nobody asked for is a number."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    aside: Counter[str] = Counter()
+    for clause in clauses:
+        if clause["kind"] == "deselected" or (not clause["counts"] and clause["level"] != "INFO"):
+            aside["deselected" if clause["counts"] else str(clause["reason"])] += 1
+        elif clause["counts"] and clause["verdict"] in ("not tested", "error"):
+            reasons.setdefault((clause["verdict"], str(clause["reason"])), []).append(clause["id"])
+    lines = []
+    for (verdict, reason), ids in reasons.items():
+        text = f"{verdict}: {', '.join(ids)}: {reason}"
+        lines += textwrap.wrap(text, max(width, 40), subsequent_indent="  ", break_on_hyphens=False)
+    if aside:
+        parts = ", ".join(f"{count} {why}" for why, count in aside.items())
+        lines.append(f"not asked for: {sum(aside.values())} clauses ({parts})")
+    return lines
+
+
+def _counted(report: dict[str, Any], verbosity: int) -> Iterator[str]:
+    remarks = sum(len(clause["remarks"]) for clause in report["clauses"])
+    if remarks and verbosity < 2:
+        yield f"{remarks} remark{'s' * (remarks > 1)} (-vv shows them)"
     line = messages_line(report["messages"])
     if line is not None:
-        reporter.write_line(line)
+        yield line
     for note in report["notes"]:
-        reporter.write_line(f"note: {note}")
-    _shortfalls(reporter, report, catalog)
+        yield f"note: {note}"
 
 
 def sums_line(sums: dict[str, int]) -> str:
@@ -116,22 +184,7 @@ def _first_broken(message: dict[str, Any]) -> str:
     return f"{one['pointer'] or 'the body'} {one['rule']}"
 
 
-def _quiet_rows(reporter: pytest.TerminalReporter, clauses: list[dict[str, Any]], width: int) -> None:
-    """What did not pass, with the clauses that were not tested for one reason in one place."""
-    untested: dict[str, list[str]] = {}
-    for clause in clauses:
-        if clause["counts"] and clause["verdict"] == "not tested":
-            untested.setdefault(clause["reason"], []).append(clause["id"])
-        elif clause["counts"] and clause["verdict"] not in ("pass", "not applicable"):
-            _row(reporter, clause, width)
-    for reason, ids in untested.items():
-        for line in textwrap.wrap(
-            f"not tested: {', '.join(ids)}: {reason}", max(width, 40), break_on_hyphens=False
-        ):
-            reporter.write_line(line)
-
-
-def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int) -> None:
+def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int, *, remarks: bool) -> None:
     word = "shortfall" if clause["shortfall"] else clause["verdict"]
     if not clause["counts"]:
         word = "information" if clause["level"] == "INFO" else clause["reason"]
@@ -139,23 +192,10 @@ def _row(reporter: pytest.TerminalReporter, clause: dict[str, Any], width: int) 
     reporter.write(f"{word:<14} ", **_COLOURS.get(word, {}))
     room = max(width - 35, 30)
     reporter.write_line(textwrap.shorten(clause["text"], room, placeholder=" …"))
-    details = [clause["reason"]] if clause["reason"] and clause["counts"] else []
-    if clause["verdict"] == "fail":
-        details.append(f"a break means: {clause['effect']}")
-    for detail in [*details, *(f"remark: {text}" for text in clause["remarks"])]:
+    told = clause["remarks"] if remarks else ()
+    for detail in (f"remark: {text}" for text in told):
         for line in textwrap.wrap(detail, max(width - len(_INDENT), 40), break_on_hyphens=False):
             reporter.write_line(_INDENT + line)
-
-
-def _shortfalls(reporter: pytest.TerminalReporter, report: dict[str, Any], catalog: Catalog) -> None:
-    found = [clause for clause in report["clauses"] if clause["shortfall"]]
-    if not found:
-        return
-    reporter.write_sep("=", "shortfalls (SHOULD; they decide nothing)")
-    for clause in found:
-        for finding in clause["findings"]:
-            reporter.write_line(finding_text(catalog[clause["id"]], finding))
-            reporter.write_line("")
 
 
 def progress_on(config: pytest.Config) -> Progress | None:

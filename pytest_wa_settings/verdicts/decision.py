@@ -263,8 +263,8 @@ def _reason(
     failing, passing = by_verdict["fail"], by_verdict["pass"]
     if failing:
         first = failing[0]
-        told = f"{first.clause.id} fails ({first.clause.effect}): {first.reason}"
-        return told + _and_more("; so do", failing[1:])
+        told = f"{first.clause.id} fails ({first.clause.effect})"
+        return f"{told}{_and_more('; so do', failing[1:])}: {first.reason}"
     if ending.kind == "broken" and not passing:
         return f"nothing was tested: {ending.reason}"
     parts = []
@@ -273,7 +273,7 @@ def _reason(
         if found:
             first = found[0]
             told = f"{len(found)} of {deciding} {what} clauses {_be(len(found))} {verb}: "
-            parts.append(told + f"{first.clause.id} ({first.reason})" + _and_more(",", found[1:]))
+            parts.append(f"{told}{first.clause.id}{_and_more(',', found[1:])} ({first.reason})")
     if parts:
         return "; ".join(parts)
     if not passing:

@@ -78,7 +78,7 @@ def test_a_testbed_that_a_worker_cannot_open_is_an_error(suite: FakeSuite) -> No
     )
     result = suite.run_apart("-n", "1", "--wa-report=out")
     assert result.ret == 1
-    assert "SEA-1 (no engine; start it)" in last_line(result)
+    assert last_line(result).endswith("(no engine; start it)")
 
 
 def test_a_suite_that_does_not_match_its_catalog_is_not_run_by_workers(suite: FakeSuite) -> None:
