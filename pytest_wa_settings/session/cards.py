@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_wa_settings.verdicts.catalog import Catalog
-from pytest_wa_settings.verdicts.wording import exchange_lines
+from pytest_wa_settings.verdicts.wording import LOG_LINES, exchange_lines
 
 _LABEL = 11
 _MOST_TESTS = 3
@@ -67,7 +67,8 @@ def _finding(findings: list[Mapping[str, Any]], width: int) -> Iterator[str]:
     for exchange in first.get("evidence", ())[-1:]:
         yield from exchange_lines(exchange)
     for name, log in first.get("logs", {}).items():
-        yield from _line("log", f"{name}: {log.splitlines()[-1] if log.splitlines() else ''}", width)
+        yield f"  {name} logged last"
+        yield from (f"    {line}" for line in log.splitlines()[-LOG_LINES:])
     if first.get("curl"):
         yield f"  {'repeat':<{_LABEL - 2}}{first['curl']}"
 

@@ -216,7 +216,7 @@ class Leading:
         self.last_lines = [(line, {}) for line in self._closing_lines]
         if options.report is not None:
             self.last_lines.append(terminal.report_line(options.report, self.report))
-        self.last_lines.append(terminal.verdict_line(self.verdict))
+        self.last_lines += terminal.verdict_lines(self.verdict)
         return self.verdict
 
     def _judge(self, part: Run) -> tuple[dict[str, Any], Verdict]:

@@ -180,7 +180,7 @@ class OwnClauses:
         lines: list[tuple[str, dict[str, bool]]] = []
         if self.run.options.report is not None:
             lines.append(terminal.report_line(self.run.options.report, self.report))
-        for text, markup in [*lines, terminal.verdict_line(self.verdict)]:
+        for text, markup in [*lines, *terminal.verdict_lines(self.verdict)]:
             if reporter is None:
                 print(text)
             else:

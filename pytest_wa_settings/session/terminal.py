@@ -59,8 +59,16 @@ def header(run: Run, catalog: Catalog, untested: list[str], *, dry: bool) -> lis
     return lines
 
 
+def verdict_lines(verdict: Verdict) -> list[tuple[str, dict[str, bool]]]:
+    """The very last line, with its colour; before it the whole reason of a run that came to nothing."""
+    last = verdict_line(verdict)
+    whole = f"{verdict.verdict}: {verdict.reason}"
+    came_to_nothing = verdict.reason.startswith("nothing was tested") and last[0] != whole
+    return [(verdict.reason, {}), last] if came_to_nothing else [last]
+
+
 def verdict_line(verdict: Verdict) -> tuple[str, dict[str, bool]]:
-    """The very last line, and its colour."""
+    """The very last line, and its colour; never long."""
     line = f"{verdict.verdict}: {verdict.reason}"
     return textwrap.shorten(line, _LONGEST_LAST_LINE, placeholder=" …"), _COLOURS[verdict.verdict]
 

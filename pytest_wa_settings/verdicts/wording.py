@@ -9,7 +9,7 @@ from pytest_wa_settings.verdicts.catalog import Clause
 from pytest_wa_settings.verdicts.entries import FindingEntry
 
 _LONGEST_BODY = 600
-_LOG_LINES = 8
+LOG_LINES = 8
 
 
 def finding_text(clause: Clause, finding: FindingEntry) -> str:
@@ -28,7 +28,7 @@ def finding_text(clause: Clause, finding: FindingEntry) -> str:
     for exchange in finding["evidence"]:
         lines += exchange_lines(exchange)
     for name, log in finding.get("logs", {}).items():
-        lines += [f"  {name} logged last", *(f"    {line}" for line in log.splitlines()[-_LOG_LINES:])]
+        lines += [f"  {name} logged last", *(f"    {line}" for line in log.splitlines()[-LOG_LINES:])]
     if finding["curl"]:
         lines += ["  repeat it with", f"    {finding['curl']}"]
     return "\n".join(lines)

@@ -49,11 +49,15 @@ def _words(case: Case, outcome: Outcome) -> Iterator[str]:
     longest = max(map(len, outcome.terminal.splitlines()), default=0)
     if longest > 2000:
         yield f"a line of the terminal has {longest} characters"
-    last = outcome.tail(1)
+    last, report = outcome.tail(1), outcome.report or {}
+    # the last line is cut where it is long: the report has the whole sentence
+    whole = f"{report['verdict']}: {report['reason']}" if "reason" in report else last
     if not last.startswith(VERDICTS):
         yield "the last line is no verdict"
-    elif not re.search(case.says, last):
-        yield f"the last line does not say {case.says!r}"
+    elif not whole.startswith(last.removesuffix(" …").rstrip()):
+        yield "the last line is not what the report says"
+    elif not re.search(case.says, whole):
+        yield f"neither the last line nor the report says {case.says!r}"
     if not any(re.search(case.tells, line) for line in outcome.terminal.splitlines()):
         yield f"no line says {case.tells!r}"
 
