@@ -51,13 +51,18 @@ def message_of(answer: Answer) -> tuple[str, str] | None:
 def _table() -> tuple[tuple[str, re.Pattern[str], str, str], ...]:
     rows = []
     for path, item in schemas.load("openapi")["paths"].items():
-        # fixed paths first: /v1/users/login is no account's
-        pattern = re.compile("[^/]+".join(map(re.escape, re.split(r"\{[^}]+\}", path))))
+        pattern = path_pattern(path)
         for method, operation in item.items():
             schema = _schema_of(operation) if isinstance(operation, dict) else None
             if schema is not None:
                 rows.append((method.upper(), pattern, f"{method.upper()} {path}", schema))
+    # fixed paths first: /v1/users/login is no account's
     return tuple(sorted(rows, key=lambda row: "{" in row[2]))
+
+
+def path_pattern(path: str) -> re.Pattern[str]:
+    """The pattern of an operation's paths, from its path in the OpenAPI document ("/v1/users/{name}")."""
+    return re.compile("[^/]+".join(map(re.escape, re.split(r"\{[^}]+\}", path))))
 
 
 def _schema_of(operation: dict[str, Any]) -> str | None:
@@ -134,7 +139,9 @@ class Messages:
                 tally.add(found, number)
 
     def _judged(self, answer: Answer, schema: str, of: Path | None) -> list[Violation]:
-        """Once for each body: most answers of a client were read before."""
+        """Once for each body, as most were read before; a long one is a backup, and new."""
+        if len(answer.content) > _LONGEST:
+            return violations_in(answer, schema, of)
         key = (schema, of is not None, hashlib.blake2b(answer.content, digest_size=16).digest())
         with self._lock:
             if key in self._found:

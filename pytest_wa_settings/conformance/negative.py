@@ -22,15 +22,24 @@ from pytest_wa_settings import schemas
 # An alphabet is always given: for text without one Hypothesis tries out every character, once a run.
 _CHARACTERS = st.characters(exclude_categories=["Cs"])
 _NAMES = st.text(_CHARACTERS, max_size=10)
+_SCALARS: tuple[st.SearchStrategy[Any], ...] = (
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(_CHARACTERS, max_size=30),
+)
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(_CHARACTERS, max_size=30),
+    st.one_of(*_SCALARS),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=4),
     max_leaves=12,
 )
+_KINDS = (
+    *_SCALARS,
+    st.lists(JSON_VALUES, max_size=4),
+    st.dictionaries(_NAMES, JSON_VALUES, max_size=4),
+)
+"""A strategy for each type of JSON, so that none is drawn seldom."""
 _LONG = st.sampled_from((1_000, 65_537, 300_000))
 _DEEP = st.sampled_from((20, 500, 5_000, 100_000))
 _ENCODINGS = st.sampled_from(("utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1", "cp1252", "utf-7"))
@@ -69,7 +78,7 @@ def mistyped(message: str, good: Mapping[str, str]) -> st.SearchStrategy[BrokenB
     named = sorted(_schema(message)["properties"])
 
     def one(name: str) -> st.SearchStrategy[BrokenBody]:
-        wrong = JSON_VALUES.filter(lambda value: _breaks_type(message, name, value))
+        wrong = st.one_of(*_KINDS).filter(lambda value: _breaks_type(message, name, value))
         nested = st.sampled_from(([good[name]], {name: good[name]}, [[good[name]]], {"value": good[name]}))
         return (wrong | nested).map(
             lambda value: BrokenBody(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -145,7 +144,6 @@ def _bears_odd_data(client: Client, odd: OddRequests, path: str, limit: float) -
         odd.judge(Request(f"restore with {name}", partial(client.restore, word, data, timeout=limit)), path)
 
 
-_TRIES = 4
 _LONG = 4_000_000
 """Characters of `data` from which on four of them at once are too much to hold."""
 
@@ -220,22 +218,11 @@ def test_two_restores_at_the_same_time_leave_one_state_whole(wa_case: Case) -> N
         _, second = restore_and_read(client, backups[1], before=first)
         states = [("the first backup", first), ("the second backup", second)]
         for _ in range(rounds):
-            answers = _restores_at_once(client, backups)
+            answers = client.restore_at_once([(backup.password, backup.data) for backup in backups])
             if not any(answer.ok or not answer.answered for answer in answers):
                 raise NotTested(f"both restores were refused ({came(answers[0])}): see RESTORE-8")
             after = read_settled(client)
             wa_case.judge(whole("ROBUST-3", "two restores at the same time", after, *states))
-
-
-def _restores_at_once(client: Client, backups: list[Backup]) -> list[Answer]:
-    """The answers to both, sent anew where both are *not now*, as from a gateway that limits calls."""
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(min(1.0 * attempt, client.testbed.ready_timeout / 10))
-        answers = list(client.restore_at_once([(backup.password, backup.data) for backup in backups]))
-        if not all(not_now(answer) is not None and not_now(answer) != "gateway" for answer in answers):
-            break
-    return answers
 
 
 @pytest.mark.wa_clause("ROBUST-4")

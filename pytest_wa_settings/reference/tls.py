@@ -38,16 +38,6 @@ class Authority:
         return context
 
 
-def default_context() -> ssl.SSLContext:
-    """Python's default context for a client, also where SSLKEYLOGFILE names what cannot be written."""
-    try:
-        return ssl.create_default_context()
-    except OSError:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_default_certs()
-        return context
-
-
 def server_context() -> ssl.SSLContext:
     """A server context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

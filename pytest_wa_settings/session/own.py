@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_wa_settings.session import terminal
+from pytest_wa_settings.session.options import named
 from pytest_wa_settings.session.run import Run
 from pytest_wa_settings.session.running import planned_test
 from pytest_wa_settings.session.scheduling import keep_together
@@ -88,7 +89,12 @@ class OwnTests:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Where an address stands in `addopts` and there is no test, the suite is meant."""
         typed = [str(argument) for argument in session.config.invocation_params.args]
-        if not session.items and not any(one.startswith(("--wa-url", "--wa-config")) for one in typed):
+        by_options = named(session.config.option)  # and not by the ini key
+        if (
+            by_options
+            and not session.items
+            and not any(one.startswith(("--wa-url", "--wa-config")) for one in typed)
+        ):
             option = "url" if self.run.options.config is None else "config"
             self._lines.append(
                 f"no tests of your own were found, and --wa-{option} in addopts is for these alone; to run "

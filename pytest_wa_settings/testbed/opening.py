@@ -73,5 +73,5 @@ def slot_of(entry: Entry, testbed: Testbed, settings: Settings) -> Slot:
     slot = Slot(entry, client, [ClientLock(place_of(entry.url), entry.url)], permission, settings.say)
     client.guarded_by(slot.guard)
     driver.before_sending = slot.before_sending
-    driver.after_answer = slot.witness.answered
+    driver.after_answer = slot.after_answer
     return slot

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
+from pytest_wa_settings.api.codes import not_now
 from pytest_wa_settings.api.resources import RESTORE
 from pytest_wa_settings.testbed.accounts import ClientDriver
 from pytest_wa_settings.testbed.errors import NotBack, Unavailable
@@ -73,8 +74,21 @@ class Restoring(ABC):
         )
 
     def restore_at_once(self, pairs: Iterable[tuple[object, object]]) -> list[Answer]:
-        """The answers to several restores (password, data) sent at the same time, in order."""
+        """The answers to several restores (password, data) sent at the same time, in order.
+
+        They are sent anew where each of them is *not now*, as from a gateway that limits calls.
+        """
         wanted = list(pairs)
+        answers: list[Answer] = []
+
+        def send() -> Answer:
+            answers[:] = self._send_at_once(wanted)
+            return next((one for one in answers if not_now(one) is None), answers[0])
+
+        self.retry.call(f"POST {RESTORE} at once", send, repeatable=False)
+        return answers
+
+    def _send_at_once(self, wanted: Sequence[tuple[object, object]]) -> list[Answer]:
         self.prepare_restore(len(wanted))
         drivers = self.driver.parallel(len(wanted))
         self.touched = True  # before they are sent: the run may end meanwhile

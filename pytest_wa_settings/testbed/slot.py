@@ -24,6 +24,7 @@ from pytest_wa_settings.testbed.locks import ClientLock
 from pytest_wa_settings.testbed.permission import Permission
 from pytest_wa_settings.testbed.putback import ChangedMeanwhile, NotPutBack, last_words, put_back
 from pytest_wa_settings.testbed.witness import Witness
+from pytest_wa_settings.wire import Answer
 
 _A_MOMENT = 5.0
 _USERS = "/v1/users"
@@ -75,7 +76,6 @@ class Slot:
             NotPermitted: it may not be sent. Unavailable: the state before it cannot be noted.
         """
         effect = self.permission.effect(method, path, body)
-        self._gave_backup = self._gave_backup or path.partition("?")[0] == BACKUP
         if effect == "reads" or self._putting_back:
             return
         if effect == "restores":
@@ -89,6 +89,11 @@ class Slot:
                     self._note_user(self.journal, body)
                 self.journal.enter("changed", f"{method} {path.partition('?')[0]}", restored=restoring)
             self.client.touched = self.client.touched or restoring
+
+    def after_answer(self, answer: Answer) -> None:
+        """Takes in what an answer shows of the client, and whether a backup of it is about."""
+        self._gave_backup = self._gave_backup or (answer.path == BACKUP and answer.data is not None)
+        self.witness.answered(answer)
 
     def note_move(self) -> None:
         """Notes, before it is, that a backup of this client may be restored on another machine.

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from pytest_wa_settings import schemas
 from pytest_wa_settings.api import Driver
+from pytest_wa_settings.api.messages import path_pattern
 from pytest_wa_settings.wire import MISSING
 from pytest_wa_settings.wire.parsing import parse_json
 
@@ -46,7 +47,7 @@ def operations() -> list[Operation]:
     """The operations of the OpenAPI document that have a body."""
     found = []
     for path, item in schemas.load("openapi")["paths"].items():
-        pattern = re.compile("[^/]+".join(map(re.escape, re.split(r"\{[^}]+\}", path))))
+        pattern = path_pattern(path)
         for method, operation in item.items():
             if isinstance(operation, dict) and "requestBody" in operation:
                 body = operation["requestBody"]

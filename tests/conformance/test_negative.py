@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_wa_settings import schemas
+from pytest_wa_settings.conformance.draws import reproducible
 from pytest_wa_settings.conformance.negative import BrokenBody, lacking, mistyped, odd_bodies
 
 REQUESTS = ("backup-request", "restore-request")
@@ -31,7 +32,8 @@ def drawn(strategy: st.SearchStrategy[Any], count: int = 300) -> list[Any]:
     def take(value: Any) -> None:
         found.append(value)
 
-    take()
+    with reproducible():  # whatever other modules are loaded
+        take()
     return found
 
 

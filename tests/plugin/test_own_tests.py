@@ -125,3 +125,9 @@ def test_an_address_on_the_command_line_says_nothing_of_addopts(suite: FakeSuite
     suite.pytester.makepyfile(test_own="")
     result = suite.pytester.runpytest_inprocess("--wa-url=mock:", "test_own.py")
     result.stdout.no_fnmatch_line("*into the ini file*")
+
+
+def test_an_address_of_the_ini_file_says_nothing_of_addopts(suite: FakeSuite) -> None:
+    suite.pytester.makeini("[pytest]\nwa_url = mock:\ntestpaths = own")
+    suite.pytester.mkdir("own")
+    suite.pytester.runpytest_inprocess().stdout.no_fnmatch_line("*in addopts*")

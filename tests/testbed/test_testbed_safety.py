@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fake_client import FakeClient
+from fake_client import FakeClient, busy
 
 from pytest_wa_settings.testbed import Need, TestbedError, Unavailable
 from pytest_wa_settings.testbed import journal as journal_module
@@ -312,3 +312,38 @@ def test_a_number_that_was_lost_where_nothing_may_be_restored_is_told(
     testbed._slots[1].client.driver.restore("a password", data)
     app.status = "disconnected"
     assert "client 1 has lost its number to a client" in "\n".join(testbed.close())
+
+
+def test_a_client_that_gives_no_backup_keeps_nobody_from_restoring_elsewhere(
+    fake: Fake, declare: Declare
+) -> None:
+    broken, other = fake(), fake()
+    other.after_restore = "stays"
+    broken.scripted["POST /v1/settings/backup"] = [(400, {}, {})] * 9
+    testbed = declare(broken, other)
+    testbed._slots[0].client.backup("a password")
+    client = testbed._slots[1].client
+    assert client.restore("a password", client.backup("a password").data).ok
+
+
+def test_restores_at_once_are_sent_anew_where_each_is_not_now(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.after_restore = "stays"
+    testbed = declare(one)
+    client = testbed._slots[0].client
+    data = client.backup("a password").data
+    one.scripted["POST /v1/settings/restore"] = busy(429, 2)
+    answers = client.restore_at_once([("a password", data), ("a password", data)])
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+def test_restores_at_once_are_not_sent_anew_where_one_was_accepted(fake: Fake, declare: Declare) -> None:
+    one = fake()
+    one.after_restore = "stays"
+    testbed = declare(one)
+    client = testbed._slots[0].client
+    data = client.backup("a password").data
+    one.scripted["POST /v1/settings/restore"] = busy(429, 1)
+    answers = client.restore_at_once([("a password", data), ("a password", data)])
+    assert sorted(answer.status or 0 for answer in answers) == [200, 429]
+    assert len(one.restored) == 1
